@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fastgpu/config.hpp>
+#include <fastgpu/detail/ref.hpp>
+#include <fastgpu/device/device_info.hpp>
+
+/// @file
+/// The cluster: the devices that a program can use.
+
+namespace fastgpu::inline v0 {
+
+namespace detail {
+class cluster_core;
+}
+
+/// How a cluster is made.
+struct cluster_options {
+  /// Devices, joined by commas: `host` or `host:N` (one device of N threads), `host:N*K` (K such devices), `paced:RATE`
+  /// (RATE subtasks a second) and `paced:RATE*K`, `faulty:SEED` and `faulty:SEED*K`, `cuda:0`, `cuda:all`. Empty: every
+  /// GPU, else one host device of all allowed cores.
+  std::string devices;
+
+  /// Called on each thread of the library before it does anything, e.g. to set its name. It must not throw.
+  void (*thread_start)(void* context, device_id device, std::uint32_t worker) = nullptr;
+  void* thread_context = nullptr;
+};
+
+/// Local devices, and later those of nodes. Several runs at a time share them, by priority.
+///
+/// @par Threads    Distinct runs may be started from distinct threads.
+/// @par Lifetimes  A run keeps what it needs of its cluster alive.
+class FASTGPU_API cluster {
+ public:
+  /// Every GPU of this machine, or its CPU cores.
+  cluster();
+  /// @throws error  errc::invalid_argument where `devices` cannot be read; errc::no_usable_device where one is not there.
+  explicit cluster(std::string_view devices);
+  explicit cluster(const cluster_options& options);
+  cluster(cluster&&) noexcept;
+  cluster& operator=(cluster&&) noexcept;
+  ~cluster();
+
+  /// The devices with their speeds and loads as they are now.
+  [[nodiscard]] std::vector<device_info> devices() const;
+
+  [[nodiscard]] const detail::ref<detail::cluster_core>& core() const noexcept { return core_; }
+
+ private:
+  detail::ref<detail::cluster_core> core_;
+};
+
+}  // namespace fastgpu::inline v0

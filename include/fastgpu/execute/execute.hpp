@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+
+#include <fastgpu/assign/policy.hpp>
+#include <fastgpu/cluster/cluster.hpp>
+#include <fastgpu/config.hpp>
+#include <fastgpu/job.hpp>
+#include <fastgpu/run.hpp>
+#include <fastgpu/seconds.hpp>
+
+/// @file
+/// Execute stage: starting a run.
+
+namespace fastgpu::inline v0 {
+
+/// How batches are cut from a device's range. Never changes an answer. Always whole spans, at least one.
+struct batching {
+  enum class kind : std::uint8_t {
+    fixed,     ///< `size` subtasks.
+    guided,    ///< Half of what the worker has left, `size` at least.
+    adaptive,  ///< As many as take about `target` by measurement, never more than half of what is left.
+  };
+  kind how = kind::adaptive;
+  std::uint32_t size = 1;
+  seconds target{50e-6};
+
+  static constexpr batching fixed(std::uint32_t subtasks) { return {kind::fixed, subtasks, seconds{}}; }
+  static constexpr batching guided(std::uint32_t at_least = 1) { return {kind::guided, at_least, seconds{}}; }
+  static constexpr batching adaptive(seconds target = seconds{50e-6}) { return {kind::adaptive, 1, target}; }
+};
+
+/// How a run is carried out. Nothing here changes an answer, but `reduction`.
+struct run_options {
+  fastgpu::reduction reduction = fastgpu::reduction::ordered;
+  assignment_policy policy = by_speed{};  ///< Where no placement is given.
+  requirements need;                      ///< Where no placement is given.
+  batching batches;
+  std::int32_t priority = 0;              ///< Of several runs over one cluster the one with more goes first.
+  seconds deadline{};                     ///< From the start; 0: none.
+  seconds seal_every{2.0};                ///< Partials are committed at this interval; 0: only at the end.
+  bool trace = false;                     ///< Record what happens when; see run::trace_json().
+  std::uint64_t forest_bytes_max = std::uint64_t{1} << 30;  ///< Bound of an ordered reduction's partials.
+};
+
+namespace detail {
+FASTGPU_API ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_storage>& job,
+                                    const placement* given, const run_options& options);
+}
+
+/// Starts a run and returns at once.
+///
+/// @param table   Where subtasks start; from assign(), or edited.
+/// @throws error  errc::placement_mismatch where `table` is for another job's shape, leaves subtasks out, gives some
+///                twice, or names a device that is not there. errc::unsupported_reduction, errc::partial_too_large,
+///                errc::kernel_not_registered.
+template <class Value, int N>
+[[nodiscard]] run<Value> execute(cluster& on, const job<Value, N>& what, const placement& table,
+                                 const run_options& options = {})
+{
+  return run<Value>{detail::start_run(on.core(), what.storage(), &table, options)};
+}
+
+/// The same; the placement is made from `options`. @throws error  also errc::no_matching_device
+template <class Value, int N>
+[[nodiscard]] run<Value> execute(cluster& on, const job<Value, N>& what, const run_options& options = {})
+{
+  return run<Value>{detail::start_run(on.core(), what.storage(), nullptr, options)};
+}
+
+}  // namespace fastgpu::inline v0

@@ -1,0 +1,349 @@
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <gsl/assert>
+
+#include <fastgpu/data.hpp>
+#include <fastgpu/decompose/space.hpp>
+#include <fastgpu/detail/host_runner.hpp>
+#include <fastgpu/detail/program.hpp>
+#include <fastgpu/detail/ref.hpp>
+#include <fastgpu/register.hpp>
+
+/// @file
+/// The job: what to compute. A kernel, its data arguments, an iteration space, and how to aggregate.
+
+namespace fastgpu::inline v0 {
+
+/// A custom merge of values of type V by a callable `V f(const V& left, const V& right)`, associative.
+/// Elements merge strictly in order; `Commutative` says that left and right may be swapped.
+template <class V, class F, bool Commutative = false>
+struct custom_merge {
+  using value_type = V;
+  static constexpr bool commutative = Commutative;
+  F function;
+  FASTGPU_HD V operator()(const V& left, const V& right) const { return function(left, right); }
+};
+
+/// Merges by `f`, which is associative: `merge<V>([](const V& a, const V& b) { ... })`.
+template <class V, class F>
+[[nodiscard]] constexpr custom_merge<V, F> merge(F f)
+{
+  return {f};
+}
+/// Merges by `f`, which is associative and commutative.
+template <class V, class F>
+[[nodiscard]] constexpr custom_merge<V, F, true> commutative_merge(F f)
+{
+  return {f};
+}
+
+namespace detail {
+
+template <class Op>
+struct reduced_value {
+  Op op;
+};
+template <class Op>
+struct reduced_vector {
+  Op op;
+  std::int64_t width;
+};
+
+/// Everything a run needs, alive as long as any job or run refers to it. Immutable once made.
+class FASTGPU_API job_storage : public ref_counted {
+ public:
+  job_data data;
+};
+
+/// Chooses the spans and checks the arguments: extents against the space, outputs against all others.
+/// @throws error  errc::overlapping_data, errc::invalid_argument
+FASTGPU_API void finish_job(job_data& job);
+
+template <class T>
+struct argument_traits {
+  using type = value_argument<T>;
+  static_assert(std::is_trivially_copyable_v<T>,
+                "fastgpu: an argument by value must be trivially copyable; containers go through broadcast(), slices() "
+                "or gather()");
+};
+template <class View, bool PerBlock, class Owned>
+struct argument_traits<data_argument<View, PerBlock, Owned>> {
+  using type = data_argument<View, PerBlock, Owned>;
+};
+template <class Op>
+struct argument_traits<reduced_vector<Op>> {
+  using type = tally_argument<Op>;
+};
+
+/// Where a job's reduction stands in its argument list.
+template <class... Args>
+struct reduction_in {
+  using op = void;
+  static constexpr int count = 0;
+  static constexpr bool vector = false;
+};
+template <class Op, class... Rest>
+struct reduction_in<reduced_value<Op>, Rest...> : reduction_in<Rest...> {
+  using op = Op;
+  static constexpr int count = reduction_in<Rest...>::count + 1;
+};
+template <class Op, class... Rest>
+struct reduction_in<reduced_vector<Op>, Rest...> : reduction_in<Rest...> {
+  using op = Op;
+  static constexpr int count = reduction_in<Rest...>::count + 1;
+  static constexpr bool vector = true;
+};
+template <class First, class... Rest>
+struct reduction_in<First, Rest...> : reduction_in<Rest...> {};
+
+template <class Op, class Result>
+struct value_of {
+  using type = std::remove_cvref_t<Result>;
+};
+template <class Op, class Result>
+  requires requires { typename Op::value_type; }
+struct value_of<Op, Result> {
+  using type = typename Op::value_type;
+};
+
+template <int N, class Kernel, class Op, class V, bool Vector, class... Args>
+struct program_of {
+  using reduction = std::conditional_t<std::is_void_v<Op>, no_reduction,
+                                       std::conditional_t<Vector, vector_reduction<Op>, value_reduction<Op, V>>>;
+
+  static constexpr program make()
+  {
+    program p;
+    p.kernel = kernel_name<Kernel>();
+    if constexpr (!std::is_void_v<Op>) p.values = &value_table_of<Op, V>;
+    p.kernel_bytes = sizeof(Kernel);
+    p.rank = N;
+    p.vector_value = Vector;
+    p.run_host = &host_runner<N, Kernel, reduction, Args...>::run;
+    return p;
+  }
+  static constexpr program entry = make();
+};
+
+struct no_operation {};
+
+template <int N, class Kernel, class Op, class V, bool Vector, class... Args>
+class typed_job final : public job_storage {
+  using operation = std::conditional_t<std::is_void_v<Op>, no_operation, Op>;
+
+ public:
+  typed_job(space_shape shape, Kernel kernel, operation op, std::int64_t width, Args... args)
+      : kernel_{std::move(kernel)}, operation_{std::move(op)}, arguments_{std::move(args)...}
+  {
+    data.shape = std::move(shape);
+    data.code = &program_of<N, Kernel, Op, V, Vector, Args...>::entry;
+    data.kernel = &kernel_;
+    data.operation = &operation_;
+    data.width = width;
+    collect(std::index_sequence_for<Args...>{});
+    data.arguments = descriptions_;
+    data.argument_count = sizeof...(Args);
+    (void)&registrar<program_of<N, Kernel, Op, V, Vector, Args...>, host_backend>::registered;
+    finish_job(data);
+  }
+
+ private:
+  template <std::size_t... I>
+  void collect(std::index_sequence<I...>)
+  {
+    (describe_one(descriptions_[I], std::get<I>(arguments_)), ...);
+  }
+  template <class T>
+  static void describe_one(argument& to, value_argument<T>& from)
+  {
+    to = from.what;
+    to.kind = argument_kind::value;
+    to.element_bytes = sizeof(T);
+    to.data = &from.value;
+  }
+  template <class Arg>
+  static void describe_one(argument& to, Arg& from)
+  {
+    to = from.what;
+    // A small string, say, keeps its elements inside itself: they moved with it.
+    if constexpr (requires { from.owned.data(); }) to.data = const_cast<void*>(static_cast<const void*>(from.owned.data()));
+  }
+
+  Kernel kernel_;
+  operation operation_;
+  std::tuple<Args...> arguments_;
+  argument descriptions_[sizeof...(Args) + 1];
+};
+
+template <class T>
+auto to_argument(T value)
+{
+  return value_argument<T>{{}, std::move(value)};
+}
+template <class View, bool PerBlock, class Owned>
+auto to_argument(data_argument<View, PerBlock, Owned> data)
+{
+  return data;
+}
+template <class Op>
+auto to_argument(const reduced_vector<Op>&)
+{
+  argument what;
+  what.kind = argument_kind::tally;
+  return tally_argument<Op>{what};
+}
+
+/// The arguments that the kernel sees: all but `reduced(op)`, which takes its return value.
+template <class T>
+auto seen_argument(T arg)
+{
+  return std::tuple{to_argument(std::move(arg))};
+}
+template <class Op>
+auto seen_argument(reduced_value<Op>)
+{
+  return std::tuple<>{};
+}
+
+inline no_operation find_operation() { return {}; }
+template <class First, class... Rest>
+auto find_operation(const First& first, const Rest&... rest)
+{
+  if constexpr (requires { first.op; }) {
+    return first.op;
+  } else {
+    return find_operation(rest...);
+  }
+}
+
+inline std::int64_t find_width() { return 1; }
+template <class First, class... Rest>
+std::int64_t find_width(const First& first, const Rest&... rest)
+{
+  if constexpr (requires { first.width; first.op; }) {
+    return first.width;
+  } else {
+    return find_width(rest...);
+  }
+}
+
+}  // namespace detail
+
+/// Each call of the kernel yields a value; all of them are merged by `op` into one.
+template <class Op>
+[[nodiscard]] constexpr auto reduced(Op op)
+{
+  return detail::reduced_value<Op>{op};
+}
+
+/// The kernel gets a `tally<Op>` in this place and merges values into its `width` elements.
+template <class Op>
+[[nodiscard]] auto reduced(Op op, std::int64_t width)
+{
+  static_assert(requires { typename Op::value_type; }, "fastgpu: a vector reduction's operation names its value_type");
+  static_assert(detail::has_identity<Op, typename Op::value_type>,
+                "fastgpu: a vector reduction's operation needs an identity() to start from");
+  Expects(width >= 1);
+  return detail::reduced_vector<Op>{op, width};
+}
+
+/// A job over N dimensions whose value is a `Value` (void: nothing is reduced). Immutable, cheap to copy: copies share
+/// one storage.
+template <class Value, int N>
+class job {
+ public:
+  using value_type = Value;
+
+  explicit job(detail::ref<const detail::job_storage> storage) : storage_{std::move(storage)} {}
+
+  [[nodiscard]] const detail::job_data& data() const noexcept { return storage_->data; }
+  [[nodiscard]] const detail::ref<const detail::job_storage>& storage() const noexcept { return storage_; }
+
+ private:
+  detail::ref<const detail::job_storage> storage_;
+};
+
+namespace detail {
+
+template <int N, class Kernel, class... Given, class... Seen>
+auto assemble(const space<N>& over, Kernel kernel, std::tuple<Seen...> seen, const Given&... given)
+{
+  using found = reduction_in<Given...>;
+  using op = typename found::op;
+  static_assert(found::count <= 1, "fastgpu: a job has one reduced(...) at most");
+  static_assert(form_of<N, Kernel, typename Seen::view_type...>() != kernel_form::none,
+                "fastgpu: the kernel cannot be called: it takes an index (std::uint64_t in one dimension, or index<N>), "
+                "a block<N>, or a host_context& and a block<N>, then one view for each argument; and its operator() "
+                "is const");
+  using returned = typename decltype(result_of<N, Kernel, typename Seen::view_type...>())::type;
+  static_assert(std::is_void_v<op> || found::vector || !std::is_void_v<returned>,
+                "fastgpu: reduced(op) merges what the kernel returns, and this kernel returns nothing");
+  static_assert(!std::is_void_v<op> || std::is_void_v<returned>,
+                "fastgpu: the kernel returns a value that nobody takes: give reduced(op), or return void");
+  using value = typename value_of<op, returned>::type;
+  if constexpr (!std::is_void_v<op>) {
+    static_assert(std::is_trivially_copyable_v<value>,
+                  "fastgpu: values travel as bytes, so their type must be trivially copyable");
+    static_assert(alignof(value) <= 64, "fastgpu: values are aligned to 64 bytes at most");
+    static_assert(std::is_invocable_r_v<value, const op&, const value&, const value&>,
+                  "fastgpu: the operation must be callable as V(const V&, const V&) const");
+  }
+  using result = std::conditional_t<std::is_void_v<op>, void,
+                                    std::conditional_t<found::vector, std::vector<value>, value>>;
+  using storage = typed_job<N, Kernel, op, value, found::vector, Seen...>;
+  return std::apply(
+      [&](auto&... arguments) {
+        return job<result, N>{ref<const job_storage>{new storage(over.shape(), std::move(kernel), find_operation(given...),
+                                                                 find_width(given...), std::move(arguments)...)}};
+      },
+      seen);
+}
+
+}  // namespace detail
+
+/// Makes a job of `kernel` over the iteration space `over`.
+///
+/// @param over    A number n for [0, n), extents<N>, or a space<N> with a granule.
+/// @param kernel  Called as f(index, views...), f(block<N>, views...) or f(host_context&, block<N>, views...), const;
+///                its bytes travel to GPUs and nodes, so there it must be trivially copyable and hold no pointers.
+/// @param args    broadcast(), slices(), gather(), reduced(), or a trivially copyable value, in the kernel's order.
+/// @throws error  errc::invalid_argument where an argument's extents do not fit the space; errc::overlapping_data where
+///                an output overlaps another argument.
+template <class Over, class Kernel, class... Args>
+[[nodiscard]] auto make_job(const Over& over, Kernel kernel, Args... args)
+{
+  const space whole{over};
+  auto seen = std::tuple_cat(detail::seen_argument(args)...);
+  return detail::assemble(whole, std::move(kernel), std::move(seen), args...);
+}
+
+namespace detail {
+
+/// Registers a kernel of a one-dimensional index with each of `Ops`, as reduce() would at a call site.
+template <class Kernel, class... Ops>
+bool register_reductions()
+{
+  // By address: a compiler that sees the registrar unused leaves it out, and the kernel with it.
+  ((void)&registrar<program_of<1, Kernel, Ops, typename Ops::value_type, false>, host_backend>::registered, ...);
+  return true;
+}
+
+}  // namespace detail
+}  // namespace fastgpu::inline v0
+
+#define FASTGPU_DETAIL_JOIN2(a, b) a##b
+#define FASTGPU_DETAIL_JOIN(a, b) FASTGPU_DETAIL_JOIN2(a, b)
+
+/// Gives kernel type `type` the name by which other processes know it; stands in the type's namespace. Each call site
+/// that uses the kernel registers its own program; the operations after the type register `reduce()` with them as well,
+/// for programs where no call site stands.
+#define FASTGPU_REGISTER(name, type, ...)                                          \
+  constexpr const char* fastgpu_kernel_name(const type*) { return name; }          \
+  [[maybe_unused]] static const bool FASTGPU_DETAIL_JOIN(fastgpu_registered_, __COUNTER__) = \
+      ::fastgpu::detail::register_reductions<type __VA_OPT__(, ) __VA_ARGS__>();

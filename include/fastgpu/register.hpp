@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include <fastgpu/config.hpp>
+#include <fastgpu/detail/program.hpp>
+
+/// @file
+/// Registration: the names under which other processes and back ends know kernels.
+
+namespace fastgpu::inline v0 {
+
+namespace detail {
+
+struct host_backend {
+  static constexpr const char* name = "host";
+};
+
+/// Found only where no overload for the kernel's own type is: kernels without a name run in this process.
+constexpr const char* fastgpu_kernel_name(const void*) { return ""; }
+
+template <class Kernel>
+constexpr const char* kernel_name()
+{
+  return fastgpu_kernel_name(static_cast<const Kernel*>(nullptr));
+}
+
+/// Adds a program's entry of one back end to the process's registry. Several object files may bring the same one.
+FASTGPU_API bool add_to_registry(const program& entry, const char* backend) noexcept;
+
+/// One entry of the registry, added before main(). What it does must not depend on the compiler that reads it: that is
+/// why the back end is a parameter.
+template <class Program, class Backend>
+struct registrar {
+  static const bool registered;
+};
+template <class Program, class Backend>
+const bool registrar<Program, Backend>::registered = add_to_registry(Program::entry, Backend::name);
+
+}  // namespace detail
+
+/// Number of programs that are registered under kernel `name` with an entry for `backend` ("host").
+/// @par Threads  Any, after static initialisation.
+[[nodiscard]] FASTGPU_API std::size_t registered_programs(std::string_view name, std::string_view backend = "host") noexcept;
+
+}  // namespace fastgpu::inline v0

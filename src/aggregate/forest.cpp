@@ -1,0 +1,124 @@
+#include "aggregate/forest.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include <gsl/assert>
+
+namespace fastgpu::inline v0::detail {
+
+forest::forest(const value_table& values, const void* operation, std::int64_t width, std::uint32_t spans)
+    : table_{&values},
+      operation_{operation},
+      width_{width},
+      spans_{spans},
+      value_bytes_{(values.bytes * static_cast<std::size_t>(width) + 63) / 64 * 64}
+{
+}
+
+std::uint32_t forest::take_slot()
+{
+  if (!free_slots_.empty()) {
+    const auto slot = free_slots_.back();
+    free_slots_.pop_back();
+    return slot;
+  }
+  const auto slot = static_cast<std::uint32_t>(values_.size() / value_bytes_);
+  values_.resize(values_.size() + value_bytes_);
+  return slot;
+}
+
+void forest::push(std::uint32_t span, const void* value_of_span)
+{
+  Expects(span < spans_);
+  const auto slot = take_slot();
+  std::memcpy(value(slot), value_of_span, table_->bytes * static_cast<std::size_t>(width_));
+  nodes_.push_back({span, 0, slot});
+  settle();
+  if (nodes_.size() >= compact_at_) {
+    compact();
+    compact_at_ = std::max<std::size_t>(256, 2 * nodes_.size());
+  }
+}
+
+/// Merges and promotes the last node as far as it goes.
+void forest::settle()
+{
+  for (;;) {
+    auto& last = nodes_.back();
+    const auto last_index = (spans_ - 1) >> last.level;
+    if (last_index == 0) return;  // the root
+    if (last.index % 2 == 0) {
+      if (last.index != last_index) return;  // its right sibling is still to come
+      last.index /= 2;                       // there is none: promoted
+      ++last.level;
+      continue;
+    }
+    if (nodes_.size() < 2) return;
+    auto& before = nodes_[nodes_.size() - 2];
+    if (before.level != last.level || before.index + 1 != last.index) return;
+    table_->merge(operation_, value(before.slot), value(last.slot), width_);
+    before.index /= 2;
+    ++before.level;
+    free_slots_.push_back(last.slot);
+    nodes_.pop_back();
+  }
+}
+
+void forest::compact()
+{
+  if (nodes_.size() < 2) return;
+  std::vector<node> sorted = std::move(nodes_);
+  std::sort(sorted.begin(), sorted.end(), [](const node& a, const node& b) { return a.first_span() < b.first_span(); });
+  nodes_.clear();
+  nodes_.reserve(sorted.size());
+  for (const auto& n : sorted) {
+    nodes_.push_back(n);
+    settle();
+  }
+}
+
+void forest::absorb(forest&& other)
+{
+  Expects(other.spans_ == spans_ && other.value_bytes_ == value_bytes_);
+  if (nodes_.empty() && values_.empty()) {
+    nodes_ = std::move(other.nodes_);
+    values_ = std::move(other.values_);
+    free_slots_ = std::move(other.free_slots_);
+  } else {
+    for (const auto& n : other.nodes_) {
+      const auto slot = take_slot();
+      std::memcpy(value(slot), other.value(n.slot), value_bytes_);
+      nodes_.push_back({n.index, n.level, slot});
+    }
+    if (nodes_.size() >= compact_at_) {
+      compact();
+      compact_at_ = std::max<std::size_t>(256, 2 * nodes_.size());
+    }
+  }
+  other.clear();
+}
+
+const void* forest::root()
+{
+  compact();
+  Ensures(nodes_.size() == 1 && (spans_ - 1) >> nodes_[0].level == 0);
+  return value(nodes_[0].slot);
+}
+
+void forest::clear() noexcept
+{
+  nodes_.clear();
+  values_.clear();
+  free_slots_.clear();
+}
+
+std::size_t forest::nodes_max(std::uint32_t spans, std::size_t runs) noexcept
+{
+  // A run of consecutive leaves is made of at most two complete subtrees of each height.
+  const auto heights = static_cast<std::size_t>(std::bit_width(spans));
+  return std::min<std::size_t>(spans, 2 * heights * runs);
+}
+
+}  // namespace fastgpu::inline v0::detail

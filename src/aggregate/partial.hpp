@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+
+#include <fastgpu/detail/program.hpp>
+
+#include "aggregate/forest.hpp"
+#include "detail/interval_set.hpp"
+
+/// @file
+/// A partial: what one worker of a device has aggregated, with the exact set of subtasks folded in it.
+
+namespace fastgpu::inline v0::detail {
+
+struct free_aligned {
+  void operator()(std::byte* bytes) const noexcept { ::operator delete(bytes, std::align_val_t{64}); }
+};
+using aligned_bytes = std::unique_ptr<std::byte[], free_aligned>;
+
+/// Memory aligned to 64 bytes; a null pointer for none.
+[[nodiscard]] aligned_bytes allocate_aligned(std::size_t bytes);
+
+/// Values and fold-set, filled through target(). Empty when made.
+///
+/// @par Threads  One writer; handed over whole when sealed.
+class partial {
+ public:
+  partial(const job_data& job, fold_kind kind);
+
+  /// Where a program's host entry puts values. Stable while the partial is.
+  [[nodiscard]] fold_target& target() noexcept { return target_; }
+
+  /// Enters `batch` into the fold-set. @return false where a part of it was there: folded twice.
+  [[nodiscard]] bool fold(interval batch) { return fold_set_.try_insert(batch); }
+
+  [[nodiscard]] const interval_set& fold_set() const noexcept { return fold_set_; }
+  [[nodiscard]] bool empty() const noexcept { return fold_set_.empty(); }
+
+  /// Merges the values and fold-set of `other`.
+  void absorb(partial&& other);
+
+  /// Copies the aggregated value to `to`: [width] values of the operation. @pre  Every subtask is folded.
+  void value(void* to);
+
+  partial(const partial&) = delete;
+  partial& operator=(const partial&) = delete;
+
+ private:
+  const job_data* job_;
+  fold_target target_;
+  aligned_bytes value_;
+  aligned_bytes span_value_;
+  std::optional<forest> forest_;
+  interval_set fold_set_;
+};
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,149 @@
+#include <fastgpu/assign/policy.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fastgpu/error.hpp>
+
+namespace fastgpu::inline v0 {
+namespace {
+
+constexpr assignment_policy policies[] = {equal{}, least_loaded{}, by_speed{}};
+
+/// The first subtask that has `cost` or more before it.
+std::uint32_t subtask_at_cost(const subtask_list& subtasks, double cost)
+{
+  std::uint32_t low = 0;
+  std::uint32_t high = subtasks.size();
+  while (low < high) {
+    const auto middle = low + (high - low) / 2;
+    if (subtasks.cost_before(middle) < cost) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+/// Contiguous shares of the total cost in proportion to `weights`, in the devices' order.
+placement place_in_proportion(const subtask_list& subtasks, std::span<const device_info> devices,
+                              const std::vector<double>& weights, const char* policy)
+{
+  placement table;
+  table.shape = detail::digest(subtasks.shape());
+  table.subtasks = subtasks.size();
+  table.policy = policy;
+  double weight_total = 0;
+  for (auto w : weights) weight_total += w;
+  const auto cost_total = subtasks.cost_before(subtasks.size());
+  double weight = 0;
+  std::uint32_t begin = 0;
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    weight += weights[d];
+    const auto last = d + 1 == devices.size();
+    const auto end = last ? subtasks.size() : std::max(begin, subtask_at_cost(subtasks, cost_total * weight / weight_total));
+    placement_entry entry{devices[d].id, devices[d].name, {}, 0};
+    if (begin < end) entry.ranges.push_back({begin, end});
+    table.entries.push_back(std::move(entry));
+    begin = end;
+  }
+  return table;
+}
+
+/// Measured speeds; where some devices have none, what their workers would make at the others' mean speed.
+std::vector<double> speeds_of(std::span<const device_info> devices)
+{
+  double speed = 0;
+  double workers = 0;
+  for (const auto& d : devices) {
+    if (d.speed > 0) {
+      speed += d.speed;
+      workers += d.workers;
+    }
+  }
+  const auto per_worker = workers > 0 ? speed / workers : 1.0;
+  std::vector<double> speeds;
+  for (const auto& d : devices) speeds.push_back(d.speed > 0 ? d.speed : per_worker * d.workers);
+  return speeds;
+}
+
+}  // namespace
+
+namespace detail {
+
+placement place_equal(const subtask_list& subtasks, std::span<const device_info> devices)
+{
+  return place_in_proportion(subtasks, devices, std::vector<double>(devices.size(), 1.0), "equal");
+}
+
+placement place_least_loaded(const subtask_list& subtasks, std::span<const device_info> devices)
+{
+  // Fills the devices, by worker, up to one common level of old and new subtasks.
+  std::vector<double> loads;
+  std::vector<std::size_t> order;
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    loads.push_back(static_cast<double>(devices[d].load) / devices[d].workers);
+    order.push_back(d);
+  }
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return loads[a] < loads[b]; });
+  double level = 0;
+  double workers = 0;
+  double old = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    workers += devices[order[i]].workers;
+    old += static_cast<double>(devices[order[i]].load);
+    level = (old + subtasks.size()) / workers;
+    if (i + 1 < order.size() && level <= loads[order[i + 1]]) break;
+  }
+  std::vector<double> weights;
+  double total = 0;
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    weights.push_back(std::max(0.0, level - loads[d]) * devices[d].workers);
+    total += weights.back();
+  }
+  if (total <= 0) weights.assign(devices.size(), 1.0);
+  return place_in_proportion(subtasks, devices, weights, "least_loaded");
+}
+
+placement place_by_speed(const subtask_list& subtasks, std::span<const device_info> devices)
+{
+  const auto speeds = speeds_of(devices);
+  auto table = place_in_proportion(subtasks, devices, speeds, "by_speed");
+  double indices = 1;
+  for (const auto& d : subtasks.shape().dimensions) indices *= static_cast<double>(d.extent);
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    if (devices[d].speed <= 0 || subtasks.empty()) continue;
+    for (const auto& range : table.entries[d].ranges) {
+      table.entries[d].predicted_s += indices * range.size() / subtasks.size() / devices[d].speed;
+    }
+  }
+  return table;
+}
+
+}  // namespace detail
+
+assignment_policy policy_named(std::string_view name)
+{
+  std::string names;
+  for (const auto& policy : policies) {
+    if (name == policy.name) return policy;
+    names += std::string{names.empty() ? "" : ", "} + policy.name;
+  }
+  throw error{errc::invalid_argument, "policy: '" + std::string{name} + "': expected one of " + names};
+}
+
+placement assign(const subtask_list& subtasks, std::span<const device_info> devices, const assignment_policy& policy)
+{
+  if (devices.empty()) throw error{errc::no_usable_device, "assign: there is no device"};
+  return policy.make(subtasks, devices);
+}
+
+placement assign(const subtask_list& subtasks, std::span<const device_info> devices, const assignment_policy& policy,
+                 const requirements& need)
+{
+  return assign(subtasks, match(devices, need), policy);
+}
+
+}  // namespace fastgpu::inline v0

@@ -1,0 +1,196 @@
+#include "cluster/cluster_core.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include <gsl/assert>
+
+#include "execute/run_state.hpp"
+
+namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr int spins_before_parking = 2000;
+constexpr std::int32_t no_priority = std::numeric_limits<std::int32_t>::min();
+
+void pause() noexcept
+{
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const cluster_options& options)
+    : devices_{std::move(devices)}, options_{options}, speeds_(devices_.size(), 0.0), top_priority_{no_priority}
+{
+  Expects(!devices_.empty());
+  for (std::uint32_t d = 0; d < devices_.size(); ++d) {
+    for (std::uint32_t w = 0; w < devices_[d]->info().workers; ++w) places_.push_back({d, w});
+  }
+  random_state_ = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  const auto close = [this] {
+    {
+      const std::scoped_lock lock{mutex_};
+      closing_ = true;
+    }
+    stopping_.store(true, std::memory_order_release);
+    notify_all();
+    timer_.notify_all();
+    for (auto& thread : threads_) thread.join();
+    if (watcher_.joinable()) watcher_.join();
+  };
+  try {
+    threads_.reserve(places_.size());
+    for (std::uint32_t w = 0; w < places_.size(); ++w) threads_.emplace_back([this, w] { work(w); });
+    watcher_ = std::thread{[this] { watch(); }};
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+cluster_core::~cluster_core()
+{
+  Expects(runs_.empty());  // a run holds a reference to its core
+  {
+    const std::scoped_lock lock{mutex_};
+    closing_ = true;
+  }
+  stopping_.store(true, std::memory_order_release);
+  notify_all();
+  timer_.notify_all();
+  for (auto& thread : threads_) thread.join();
+  watcher_.join();
+}
+
+std::vector<device_info> cluster_core::describe() const
+{
+  std::vector<device_info> infos;
+  const std::scoped_lock lock{mutex_};
+  for (std::uint32_t d = 0; d < devices_.size(); ++d) {
+    infos.push_back(devices_[d]->info());
+    infos.back().id = {d};
+    infos.back().speed = speeds_[d];
+    for (const auto& run : runs_) infos.back().load += run->load(d);
+  }
+  return infos;
+}
+
+void cluster_core::submit(const ref<run_state>& run)
+{
+  {
+    const std::scoped_lock lock{mutex_};
+    const auto behind = std::find_if(runs_.begin(), runs_.end(),
+                                     [&](const auto& other) { return other->priority() < run->priority(); });
+    runs_.insert(behind, run);
+    update_top();
+  }
+  timer_.notify_all();
+  notify_all();
+}
+
+void cluster_core::retire(run_state& run)
+{
+  const std::scoped_lock lock{mutex_};
+  std::erase_if(runs_, [&](const auto& other) { return other.get() == &run; });
+  update_top();
+}
+
+void cluster_core::update_top()
+{
+  top_priority_.store(runs_.empty() ? no_priority : runs_.front()->priority(), std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+void cluster_core::notify_one() noexcept
+{
+  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.notify_one();
+}
+
+void cluster_core::notify_all() noexcept
+{
+  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.notify_all();
+}
+
+void cluster_core::note_speed(device_id device, double indices_per_second)
+{
+  const std::scoped_lock lock{mutex_};
+  auto& speed = speeds_.at(device.value);
+  speed = speed == 0 ? indices_per_second : 0.5 * (speed + indices_per_second);
+}
+
+seconds cluster_core::now()
+{
+  return std::chrono::steady_clock::now().time_since_epoch();
+}
+
+std::uint64_t cluster_core::random()
+{
+  const std::scoped_lock lock{mutex_};
+  random_state_ = random_state_ * 6364136223846793005 + 1442695040888963407;
+  return random_state_;
+}
+
+void cluster_core::work(std::uint32_t worker)
+{
+  if (options_.thread_start != nullptr) {
+    options_.thread_start(options_.thread_context, {places_[worker].device}, places_[worker].worker);
+  }
+  const bool oversubscribed = places_.size() > allowed_cores();
+  while (!stopping_.load(std::memory_order_acquire)) {
+    const auto epoch = epoch_.load(std::memory_order_acquire);
+    const auto seen = generation();
+    bool any = false;
+    for (std::size_t next = 0;;) {
+      run_state* run = nullptr;
+      {
+        const std::scoped_lock lock{mutex_};
+        while (next < runs_.size() && run == nullptr) {
+          if (runs_[next]->enter(worker)) run = runs_[next].get();
+          ++next;
+        }
+      }
+      if (run == nullptr) break;
+      any = run->work(worker, seen) || any;
+      run->leave(worker);
+      if (generation() != seen) break;  // the list has changed: begin with its first again
+    }
+    if (any || generation() != seen) continue;
+    for (int i = 0; i < spins_before_parking && !oversubscribed; ++i) {
+      if (epoch_.load(std::memory_order_relaxed) != epoch) break;
+      pause();
+    }
+    epoch_.wait(epoch, std::memory_order_acquire);
+  }
+}
+
+void cluster_core::watch()
+{
+  std::unique_lock lock{mutex_};
+  while (!closing_) {
+    // Under the lock no run can be retired, and so none can go away.
+    std::optional<steady_clock::time_point> next;
+    for (const auto& run : runs_) {
+      const auto due = run->next_tick();
+      if (due && (!next || *due < *next)) next = due;
+    }
+    if (!next) {
+      timer_.wait(lock);
+      continue;
+    }
+    timer_.wait_until(lock, *next);
+    const auto now = steady_clock::now();
+    const auto runs = runs_;  // ticking may end a run, which retires it
+    lock.unlock();
+    for (const auto& run : runs) run->tick(now);
+    lock.lock();
+  }
+}
+
+}  // namespace fastgpu::inline v0::detail

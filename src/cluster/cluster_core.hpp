@@ -1,0 +1,98 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fastgpu/cluster/cluster.hpp>
+#include <fastgpu/detail/ref.hpp>
+
+#include "device/device.hpp"
+#include "execute/environment.hpp"
+
+/// @file
+/// What a cluster and its runs share: devices, their threads, the list of runs, and one timer thread.
+
+namespace fastgpu::inline v0::detail {
+
+class run_state;
+
+/// A worker's place: which device, and which of its threads.
+struct worker_place {
+  std::uint32_t device = 0;
+  std::uint32_t worker = 0;
+};
+
+/// Owns the threads. A worker takes the first run in order of priority that has work for it; without any it spins a
+/// moment, then parks. To be woken it must not have missed anything: it notes the epoch, looks everywhere, and sleeps
+/// only while the epoch is still the same; whoever makes work available raises the epoch afterwards.
+///
+/// @par Threads  submit(), retire(), notify(): any.
+class cluster_core final : public ref_counted, public environment {
+ public:
+  cluster_core(std::vector<std::unique_ptr<device>> devices, const cluster_options& options);
+  ~cluster_core() override;
+
+  [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
+  [[nodiscard]] std::vector<device_info> describe() const;
+  [[nodiscard]] std::size_t worker_count() const noexcept { return places_.size(); }
+  [[nodiscard]] const std::vector<worker_place>& places() const noexcept { return places_; }
+
+  /// Offers a run to the workers, until retire().
+  void submit(const ref<run_state>& run);
+  void retire(run_state& run);
+
+  /// Says that there may be work that was not there before, for one worker or for all.
+  void notify_one() noexcept;
+  void notify_all() noexcept;
+
+  /// Rises whenever the list of runs changes.
+  [[nodiscard]] std::uint32_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+  /// Whether a run of higher priority than `priority` is offered.
+  [[nodiscard]] bool outranked(std::int32_t priority) const noexcept
+  {
+    return top_priority_.load(std::memory_order_relaxed) > priority;
+  }
+
+  /// Measured speed of a device, iteration indices a second; kept for later placements.
+  void note_speed(device_id device, double indices_per_second);
+
+  // environment
+  seconds now() override;
+  std::uint64_t random() override;
+
+ private:
+  void work(std::uint32_t worker);
+  void watch();  // the timer thread
+  void update_top();  // under mutex_
+
+  std::vector<std::unique_ptr<device>> devices_;
+  std::vector<worker_place> places_;
+  cluster_options options_;
+
+  mutable std::mutex mutex_;               // order: cluster_core::mutex_ before run_state's
+  std::vector<ref<run_state>> runs_;       // guarded by mutex_; highest priority first, then oldest
+  std::vector<double> speeds_;             // guarded by mutex_
+  std::condition_variable timer_;          // with mutex_
+  bool closing_ = false;                   // guarded by mutex_
+  std::uint64_t random_state_ = 0;         // guarded by mutex_
+
+  alignas(64) std::atomic<std::uint32_t> epoch_ = 0;
+  std::atomic<std::uint32_t> generation_ = 0;
+  std::atomic<std::int32_t> top_priority_ = 0;
+  std::atomic<bool> stopping_ = false;
+
+  std::vector<std::thread> threads_;
+  std::thread watcher_;
+};
+
+/// Makes the devices that a list names; see cluster_options::devices.
+/// @throws error  errc::invalid_argument, errc::no_usable_device
+[[nodiscard]] std::vector<std::unique_ptr<device>> make_devices(const std::string& list);
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,91 @@
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <string_view>
+
+#include <fastgpu/error.hpp>
+
+#include "cluster/cluster_core.hpp"
+#include "device/faulty_device.hpp"
+#include "device/host_device.hpp"
+#include "device/paced_device.hpp"
+
+/// @file
+/// Reads device lists: `host:2,paced:100*3`.
+
+namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr std::uint64_t devices_max = 4096;
+constexpr std::uint64_t threads_max = 4096;
+
+[[noreturn]] void refuse(std::string_view item, std::string_view expected)
+{
+  throw error{errc::invalid_argument, "devices: '" + std::string{item} + "': expected " + std::string{expected}};
+}
+
+template <class Number>
+Number number(std::string_view text, std::string_view item, std::string_view expected)
+{
+  Number value{};
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc{} || end != text.data() + text.size()) refuse(item, expected);
+  return value;
+}
+
+/// Appends what one item of the list names.
+void add_item(std::string_view item, std::vector<std::unique_ptr<device>>& to)
+{
+  const auto colon = item.find(':');
+  const auto star = item.find('*');
+  const auto kind = item.substr(0, std::min(colon, star));
+  const auto argument = colon == item.npos ? std::string_view{} : item.substr(colon + 1, star - colon - 1);
+  std::uint64_t copies = 1;
+  if (star != item.npos) {
+    copies = number<std::uint64_t>(item.substr(star + 1), item, "a number of devices behind '*'");
+    if (copies < 1 || copies > devices_max) refuse(item, "1 to 4096 devices behind '*'");
+  }
+  const std::string name{item.substr(0, star)};
+  for (std::uint64_t i = 0; i < copies; ++i) {
+    const device_id id{static_cast<std::uint32_t>(to.size())};
+    if (to.size() >= devices_max) refuse(item, "4096 devices at most");
+    if (kind == "host") {
+      auto threads = std::uint64_t{allowed_cores()};
+      if (colon != item.npos) {
+        threads = number<std::uint64_t>(argument, item, "host:N with a number of threads");
+        if (threads < 1 || threads > threads_max) refuse(item, "host:N with 1 to 4096 threads");
+      }
+      to.push_back(std::make_unique<host_device>(id, static_cast<std::uint32_t>(threads),
+                                                 colon != item.npos ? name : "host:" + std::to_string(threads)));
+    } else if (kind == "paced") {
+      const auto rate = number<double>(argument, item, "paced:RATE with subtasks a second");
+      if (!(rate > 0) || !std::isfinite(rate)) refuse(item, "paced:RATE with a positive rate");
+      to.push_back(std::make_unique<paced_device>(id, rate, name));
+    } else if (kind == "faulty") {
+      const auto seed = number<std::uint64_t>(argument, item, "faulty:SEED with a number");
+      to.push_back(std::make_unique<faulty_device>(id, fault_plan{.seed = seed + i}, name));
+    } else if (kind == "cuda") {
+      throw error{errc::no_usable_device,
+                  "devices: '" + std::string{item} + "': this build of fastgpu has no CUDA back end"};
+    } else {
+      refuse(item, "host, host:N, paced:RATE, faulty:SEED, cuda:N or cuda:all, each with *K for K of them");
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<device>> make_devices(const std::string& list)
+{
+  std::vector<std::unique_ptr<device>> devices;
+  std::string_view rest = list.empty() ? std::string_view{"host"} : std::string_view{list};
+  for (;;) {
+    const auto comma = rest.find(',');
+    add_item(rest.substr(0, comma), devices);
+    if (comma == rest.npos) break;
+    rest.remove_prefix(comma + 1);
+  }
+  return devices;
+}
+
+}  // namespace fastgpu::inline v0::detail

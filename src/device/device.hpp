@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <fastgpu/device/device_info.hpp>
+#include <fastgpu/error.hpp>
+#include <fastgpu/subtask.hpp>
+
+#include "aggregate/partial.hpp"
+#include "execute/environment.hpp"
+
+/// @file
+/// The one interface of everything that runs subtasks.
+
+namespace fastgpu::inline v0::detail {
+
+enum class batch_status {
+  done,           ///< Folded into the open partial.
+  queued,         ///< Under way; poll() will tell.
+  kernel_failed,  ///< The kernel threw or raised its flag: the run fails. why() and failed_subtask() tell.
+  failed,         ///< The device could not run the batch and folded nothing of it: it may run elsewhere.
+  lost,           ///< The device is gone, its open partial with it.
+};
+
+/// What a partial was when it was closed.
+struct sealed_partial {
+  std::unique_ptr<partial> values;  ///< Null where nothing was folded.
+  std::uint64_t counter = 0;        ///< Subtasks counted while folding, apart from the fold-set.
+};
+
+/// One worker of a device in one run.
+///
+/// A kernel's failure, a device's failure and a lost device are statuses, never exceptions: each asks for something
+/// else. After `lost` only the destructor is called.
+///
+/// @par Threads  One thread, the worker's.
+class device_session {
+ public:
+  virtual ~device_session() = default;
+
+  /// Starts `batch`, cut at spans. @pre  Fewer than in_flight_max() batches are under way.
+  [[nodiscard]] virtual batch_status launch(interval batch) = 0;
+
+  /// How the oldest batch under way is doing; `batch` is set unless it is still queued.
+  [[nodiscard]] virtual batch_status poll(interval& batch)
+  {
+    batch = {};
+    return batch_status::queued;
+  }
+
+  /// Batches that may be under way at a time.
+  [[nodiscard]] virtual std::uint32_t in_flight_max() const noexcept { return 1; }
+
+  /// Closes the partial and opens a new one. @pre  Nothing is under way.
+  [[nodiscard]] virtual sealed_partial seal() = 0;
+
+  /// Why the last batch failed.
+  [[nodiscard]] virtual const failure& why() const noexcept = 0;
+  [[nodiscard]] virtual std::uint32_t failed_subtask() const noexcept = 0;
+};
+
+struct session_request {
+  const job_data* job = nullptr;
+  fold_kind fold = fold_kind::none;
+  const int* stop = nullptr;   ///< Non-zero once the run is over; read through std::atomic_ref.
+  std::uint32_t worker = 0;    ///< Which of the device's workers.
+};
+
+/// Something that runs subtasks: one GPU, or one group of CPU threads.
+///
+/// @par Threads  info() and open(): any.
+class device {
+ public:
+  virtual ~device() = default;
+
+  /// @pre  The caller fills in `id`; the rest is constant.
+  [[nodiscard]] virtual const device_info& info() const noexcept = 0;
+
+  /// Opens a worker for a run.
+  /// @throws error, std::bad_alloc  The device cannot take part in the run.
+  [[nodiscard]] virtual std::unique_ptr<device_session> open(const session_request& request) = 0;
+};
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,117 @@
+#include <fastgpu/execute/execute.hpp>
+
+#include <chrono>
+#include <string>
+
+#include "aggregate/forest.hpp"
+#include "cluster/cluster_core.hpp"
+#include "execute/run_state.hpp"
+
+/// @file
+/// Starting a run: what can be refused is refused here, before anything runs.
+
+namespace fastgpu::inline v0::detail {
+namespace {
+
+fold_kind choose_fold(const job_data& job, reduction mode)
+{
+  const auto* values = job.code->values;
+  if (values == nullptr) return fold_kind::none;
+  if (values->order_free) return fold_kind::single;
+  switch (mode) {
+    case reduction::ordered: return fold_kind::ordered;
+    case reduction::fast:
+      if (!values->commutative) {
+        throw error{errc::unsupported_reduction, std::string{"reduction 'fast' needs a commutative operation, and "} +
+                                                     values->name + " does not say that it is"};
+      }
+      return fold_kind::single;
+    case reduction::exact:
+      if (values->exact_bytes == 0 || job.code->vector_value) {
+        throw error{errc::unsupported_reduction,
+                    std::string{"reduction 'exact' serves sums of numbers or of a few fields, not "} + values->name +
+                        (job.code->vector_value ? " over a vector" : "")};
+      }
+      return fold_kind::exact;
+  }
+  return fold_kind::ordered;
+}
+
+void check_forest(const job_data& job, std::size_t workers, std::uint64_t bytes_max)
+{
+  const auto spans = ((job.shape.count - 1) >> job.shape.span_log2) + 1;
+  const auto value_bytes = static_cast<double>(job.code->values->bytes) * static_cast<double>(job.width);
+  const auto bytes = value_bytes * static_cast<double>(forest::nodes_max(spans, workers));
+  if (bytes > static_cast<double>(bytes_max)) {
+    throw error{errc::partial_too_large,
+                "reduction 'ordered' might hold " + std::to_string(static_cast<std::uint64_t>(bytes / 1048576)) +
+                    " MiB of partials, more than forest_bytes_max; reduction 'fast' holds one a worker"};
+  }
+}
+
+void check_memory(const job_data& job)
+{
+  for (std::uint32_t i = 0; i < job.argument_count; ++i) {
+    if (job.arguments[i].where.kind == memory_kind::device) {
+      throw error{errc::no_usable_device,
+                  "argument " + std::to_string(i) + " lies in GPU memory, which no device of this cluster can read"};
+    }
+  }
+}
+
+/// A placement is someone's data: it may be for another job, and edited.
+void check_placement(const placement& table, const job_data& job, std::size_t devices)
+{
+  const auto refuse = [](const std::string& why) { throw error{errc::placement_mismatch, "placement: " + why}; };
+  if (table.subtasks != job.shape.count || table.shape != digest(job.shape)) {
+    refuse("it is for a job of another shape (" + std::to_string(table.subtasks) + " subtasks, this job has " +
+           std::to_string(job.shape.count) + ")");
+  }
+  interval_set covered;
+  for (const auto& entry : table.entries) {
+    if (entry.device.value >= devices) refuse("device " + std::to_string(entry.device.value) + " is not there");
+    for (const auto& range : entry.ranges) {
+      const auto name = "subtasks " + std::to_string(range.begin) + " to " + std::to_string(range.end);
+      if (range.begin > range.end || range.end > table.subtasks) refuse(name + " are no range of this job");
+      if (!covered.try_insert(range)) refuse(name + " are given twice");
+    }
+  }
+  if (covered.count() != table.subtasks) {
+    refuse(std::to_string(table.subtasks - covered.count()) + " subtasks are given to no device");
+  }
+}
+
+}  // namespace
+
+ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
+                        const run_options& options)
+{
+  const auto& data = job->data;
+  const auto fold = choose_fold(data, options.reduction);
+  check_memory(data);
+  if (data.shape.count == 0 && fold != fold_kind::none && data.code->values->identity == nullptr) {
+    throw error{errc::empty_reduction,
+                std::string{"nothing to reduce, and "} + data.code->values->name + " has no identity"};
+  }
+  if (fold == fold_kind::ordered && data.shape.count > 0) {
+    check_forest(data, core->worker_count(), options.forest_bytes_max);
+  }
+
+  placement made;
+  double assign_s = 0;
+  if (given == nullptr) {
+    const auto begin = steady_clock::now();
+    const auto devices = core->describe();
+    made = assign(subtask_list{data.shape}, devices, options.policy, options.need);
+    assign_s = std::chrono::duration<double>(steady_clock::now() - begin).count();
+  } else {
+    check_placement(*given, data, core->devices().size());
+  }
+  const auto& table = given == nullptr ? made : *given;
+  ref<run_state> run{new run_state{core, job, table, options, fold}};
+  run->start(table, assign_s);
+  if (!run->finished()) core->submit(run);
+  return run;
+}
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,184 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fastgpu/execute/execute.hpp>
+#include <fastgpu/run.hpp>
+
+#include "aggregate/partial.hpp"
+#include "cluster/cluster_core.hpp"
+#include "device/device.hpp"
+#include "execute/grants.hpp"
+#include "execute/interval_deque.hpp"
+#include "execute/ledger.hpp"
+#include "observe/trace_buffer.hpp"
+
+/// @file
+/// One run: its deques, ledger, grants and partials, and how workers go through them.
+
+namespace fastgpu::inline v0::detail {
+
+using steady_clock = std::chrono::steady_clock;
+
+/// Where a run stands. Anything but `running` asks workers to leave.
+enum class run_phase : int { running = 0, done, failed, cancelled, deadline };
+
+/// The work-stealing executor of one run.
+///
+/// Batches, the hot path, touch the worker's own deque and partial alone. Everything rarer (steals between devices,
+/// seals, failures, the end) goes through the ledger and the grants, under one mutex.
+///
+/// The outcome is delivered by the last worker to leave after the phase has changed: no attempt can write the user's
+/// memory any more.
+class run_state final : public run_core {
+ public:
+  run_state(ref<cluster_core> core, ref<const job_storage> job, const placement& table, const run_options& options,
+            fold_kind fold);
+
+  // run_core
+  void wait() override;
+  bool wait_for(seconds timeout) override;
+  void cancel() noexcept override;
+  progress current_progress() const override;
+  bool finished() const noexcept override { return delivered_.load(std::memory_order_acquire) != 0; }
+  void on_finished(void (*call)(void*), void* context) override;
+  const run_summary& summary() const noexcept override { return summary_; }
+  const void* value() const noexcept override { return result_.get(); }
+  std::int64_t width() const noexcept override { return job_->data.width; }
+  std::string trace_json() const override;
+
+  /// Gives the placement's ranges to the devices, and ends at once where there is nothing to do.
+  void start(const placement& table, double assign_s);
+
+  /// Between enter() and leave() a worker may run batches. After leave() it must not touch the run, which may be gone.
+  /// @return false once the run, or the worker's device in it, is over.
+  bool enter(std::uint32_t worker);
+  void leave(std::uint32_t worker);
+
+  /// Runs what `worker` can get, until nothing is left for it or a run of higher priority has come since `generation`.
+  /// @return whether there was anything. @pre  enter()
+  bool work(std::uint32_t worker, std::uint32_t generation);
+
+  /// Ends the run if its deadline has passed; asks for seals that are due.
+  void tick(steady_clock::time_point now);
+  [[nodiscard]] std::optional<steady_clock::time_point> next_tick() const noexcept;
+
+  [[nodiscard]] std::int32_t priority() const noexcept { return options_.priority; }
+
+  /// Subtasks that `device` holds and has not committed. For least_loaded.
+  [[nodiscard]] std::uint64_t load(std::uint32_t device) const;
+
+ private:
+  struct alignas(64) worker_slot {
+    interval_deque deque;
+    alignas(64) std::atomic<std::uint64_t> done = 0;     // subtasks; written by the worker, read by all
+    std::atomic<std::uint64_t> busy_ns = 0;
+    std::atomic<std::int64_t> first_ns = -1;             // since the start; when it took its first batch
+    // The rest belongs to the worker.
+    std::unique_ptr<device_session> session;
+    std::uint32_t incarnation = 1;
+    std::vector<std::pair<interval, std::int64_t>> under_way;  // batches and when they were launched
+    double ns_per_subtask = 0;
+    std::uint32_t batch = 1;
+    std::uint32_t failures_in_a_row = 0;
+    std::uint32_t seal_seen = 0;
+    std::uint64_t batches = 0;
+    std::uint64_t steals = 0;
+    std::int64_t last_ns = 0;
+    std::optional<trace_buffer> trace;
+    bool measuring = true;  // this batch is timed
+  };
+
+  struct device_slot {
+    std::uint32_t first_worker = 0;
+    std::uint32_t workers = 0;
+    std::atomic<bool> lost = false;
+    std::uint32_t inside = 0;        // guarded by mutex_: workers between two batches of this device
+    bool loss_reported = false;      // guarded by mutex_
+    interval_set in_flight;          // guarded by mutex_: what was running when it was lost
+    failure why_lost;                // guarded by mutex_
+    std::uint64_t subtasks = 0;      // guarded by mutex_: committed
+    std::uint64_t retries = 0;       // guarded by mutex_
+  };
+
+  [[nodiscard]] std::int64_t since_start() const noexcept
+  {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(steady_clock::now() - started_).count();
+  }
+  [[nodiscard]] run_phase phase() const noexcept
+  {
+    return static_cast<run_phase>(std::atomic_ref{phase_}.load(std::memory_order_relaxed));
+  }
+  [[nodiscard]] device_slot& device_of(std::uint32_t worker) { return *devices_[core_->places()[worker].device]; }
+
+  // The hot path
+  [[nodiscard]] bool running(const device_slot& device) const noexcept
+  {
+    return phase() == run_phase::running && !device.lost.load(std::memory_order_relaxed);
+  }
+  bool open_session(std::uint32_t worker);
+  void launch(std::uint32_t worker, interval batch);
+  void poll(std::uint32_t worker);
+  void conclude(std::uint32_t worker, batch_status status, interval batch, std::int64_t begin_ns);
+  void measure(worker_slot& me, interval batch, std::int64_t begin_ns);
+  [[nodiscard]] std::uint32_t batch_size(const worker_slot& me, std::uint32_t left) const noexcept;
+  [[nodiscard]] interval next_batch(std::uint32_t worker);
+  [[nodiscard]] interval first_of(worker_slot& me, interval range);
+  [[nodiscard]] interval steal_from_sibling(std::uint32_t worker);
+  [[nodiscard]] interval steal_from_device(std::uint32_t worker);
+  [[nodiscard]] double speed_of(const worker_slot& w) const noexcept;
+
+  // What is rare
+  void seal(std::uint32_t worker);
+  void report_failed(std::uint32_t worker, interval batch);
+  void report_lost(std::uint32_t worker, interval in_flight, const failure& why);
+  void settle_loss(std::uint32_t device);
+  void hand_out(const std::vector<grant>& given);
+  void end(run_phase how, failure why);
+  void end_locked(run_phase how, failure why);
+  [[nodiscard]] bool ready_to_deliver();  // under mutex_; true once
+  void deliver();
+  void fill_summary();
+
+  ref<cluster_core> core_;
+  ref<const job_storage> job_;
+  run_options options_;
+  fold_kind fold_;
+  std::uint32_t span_;
+  std::uint32_t count_;
+  steady_clock::time_point started_;
+  steady_clock::time_point deadline_;
+
+  std::vector<std::unique_ptr<worker_slot>> workers_;
+  std::vector<std::unique_ptr<device_slot>> devices_;
+
+  mutable int phase_ = 0;                       // a run_phase; through std::atomic_ref, since kernels poll it
+  std::atomic<std::uint32_t> seal_tick_ = 0;
+  std::atomic<std::uint32_t> delivered_ = 0;
+
+  mutable std::mutex mutex_;
+  std::condition_variable finished_;            // with mutex_, of delivered_
+  std::uint32_t inside_ = 0;                    // guarded by mutex_: workers between enter() and leave()
+  ledger ledger_;                               // guarded by mutex_
+  grants grants_;                               // guarded by mutex_
+  partial total_;                               // guarded by mutex_
+  failure why_;                                 // guarded by mutex_
+  std::uint64_t seals_ = 0;                     // guarded by mutex_
+  std::int64_t aggregate_ns_ = 0;               // guarded by mutex_
+  steady_clock::time_point next_seal_;          // guarded by mutex_
+  bool delivering_ = false;                     // guarded by mutex_
+  std::vector<std::pair<void (*)(void*), void*>> callbacks_;  // guarded by mutex_
+
+  aligned_bytes result_;
+  run_summary summary_;                         // written by deliver(), read after delivered_
+};
+
+}  // namespace fastgpu::inline v0::detail

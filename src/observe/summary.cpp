@@ -1,0 +1,93 @@
+#include <fastgpu/observe/summary.hpp>
+
+#include <cstdio>
+#include <string>
+
+#include "observe/json.hpp"
+
+namespace fastgpu::inline v0 {
+
+const char* to_string(outcome_kind kind) noexcept
+{
+  switch (kind) {
+    case outcome_kind::done: return "done";
+    case outcome_kind::failed: return "failed";
+    case outcome_kind::cancelled: return "cancelled";
+    case outcome_kind::deadline: return "deadline";
+  }
+  return "unknown";
+}
+
+const char* to_string(reduction mode) noexcept
+{
+  switch (mode) {
+    case reduction::ordered: return "ordered";
+    case reduction::exact: return "exact";
+    case reduction::fast: return "fast";
+  }
+  return "unknown";
+}
+
+std::string to_text(const run_summary& s)
+{
+  char line[256];
+  std::string text;
+  const auto add = [&](auto... values) {
+    std::snprintf(line, sizeof line, values...);
+    text += line;
+  };
+  add("%s in %.3f s: %llu subtasks in %llu batches, %llu steals, %llu retries", to_string(s.outcome), s.wall_s,
+      static_cast<unsigned long long>(s.subtasks), static_cast<unsigned long long>(s.batches),
+      static_cast<unsigned long long>(s.steals), static_cast<unsigned long long>(s.retries));
+  if (s.wasted != 0) add(" (%llu subtasks wasted)", static_cast<unsigned long long>(s.wasted));
+  if (s.fenced != 0) add(", %llu partials fenced", static_cast<unsigned long long>(s.fenced));
+  text += "\n";
+  if (s.reduction != "none") add("reduction %s, shape %s, aggregation %.3f ms\n", s.reduction.c_str(), s.shape.c_str(), s.aggregate_s * 1e3);
+  if (s.outcome != outcome_kind::done) text += "reason: " + s.why.detail + "\n";
+  add("%-6s  %-16s  %10s  %6s  %9s  %7s  %7s  %8s  %9s\n", "device", "name", "subtasks", "share", "batches", "steals",
+      "retries", "busy s", "done at s");
+  for (const auto& d : s.devices) {
+    add("%-6u  %-16s  %10llu  %5.1f%%  %9llu  %7llu  %7llu  %8.3f  %9.3f%s\n", d.id.value, d.name.c_str(),
+        static_cast<unsigned long long>(d.subtasks), d.share * 100, static_cast<unsigned long long>(d.batches),
+        static_cast<unsigned long long>(d.steals), static_cast<unsigned long long>(d.retries), d.busy_s, d.finished_s,
+        d.lost ? "  lost" : "");
+  }
+  return text;
+}
+
+std::string to_json(const run_summary& s)
+{
+  detail::json::array devices;
+  for (const auto& d : s.devices) {
+    devices.push_back(detail::json::object{{"id", d.id.value},
+                                           {"name", d.name},
+                                           {"subtasks", d.subtasks},
+                                           {"share", d.share},
+                                           {"batches", d.batches},
+                                           {"steals", d.steals},
+                                           {"retries", d.retries},
+                                           {"busy_s", d.busy_s},
+                                           {"finished_s", d.finished_s},
+                                           {"lost", d.lost}});
+  }
+  detail::json::object summary{{"outcome", to_string(s.outcome)},
+                               {"wall_s", s.wall_s},
+                               {"assign_s", s.assign_s},
+                               {"aggregate_s", s.aggregate_s},
+                               {"subtasks", s.subtasks},
+                               {"committed", s.committed},
+                               {"batches", s.batches},
+                               {"steals", s.steals},
+                               {"retries", s.retries},
+                               {"wasted", s.wasted},
+                               {"fenced", s.fenced},
+                               {"seals", s.seals},
+                               {"reduction", s.reduction},
+                               {"shape", s.shape},
+                               {"policy", s.policy},
+                               {"numeric_class", s.numeric_class},
+                               {"devices", std::move(devices)}};
+  return detail::json::serialize(summary);
+}
+
+}  // namespace fastgpu::inline v0

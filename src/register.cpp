@@ -1,0 +1,48 @@
+#include <fastgpu/register.hpp>
+
+#include <mutex>
+#include <vector>
+
+namespace fastgpu::inline v0 {
+namespace detail {
+namespace {
+
+struct registry_entry {
+  const program* code;
+  const char* backend;
+};
+
+struct registry {
+  std::mutex mutex;  // libraries may be loaded, and so register, while others look up
+  std::vector<registry_entry> entries;
+};
+
+/// Made at its first use: registrars run before main() in any order.
+registry& the_registry()
+{
+  static registry instance;
+  return instance;
+}
+
+}  // namespace
+
+bool add_to_registry(const program& entry, const char* backend) noexcept
+{
+  auto& all = the_registry();
+  const std::scoped_lock lock{all.mutex};
+  all.entries.push_back({&entry, backend});
+  return true;
+}
+
+}  // namespace detail
+
+std::size_t registered_programs(std::string_view name, std::string_view backend) noexcept
+{
+  auto& all = detail::the_registry();
+  const std::scoped_lock lock{all.mutex};
+  std::size_t count = 0;
+  for (const auto& entry : all.entries) count += name == entry.code->kernel && backend == entry.backend;
+  return count;
+}
+
+}  // namespace fastgpu::inline v0
