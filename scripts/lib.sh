@@ -39,6 +39,21 @@ missing_packages()
   done
 }
 
+# apt-get as root, quietly; log in build/packages.log.
+apt()
+{
+  local as_root=()
+  if ((EUID != 0)); then as_root=(sudo); fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@" \
+    >>"$root/build/packages.log" 2>&1 </dev/null
+}
+
+# True where apt-get can be had as root.
+may_install()
+{
+  ((EUID == 0)) || { command -v sudo >/dev/null && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; }
+}
+
 # Installs what is missing of the given packages. Says nothing where nothing is.
 need_packages()
 {
@@ -46,25 +61,25 @@ need_packages()
   local missing
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
-
-  local as_root=()
-  if ((EUID != 0)); then
-    as_root=(sudo)
-    if ! command -v sudo >/dev/null || { [[ ! -t 0 ]] && ! sudo -n true 2>/dev/null; }; then
-      fail "only root can install what is missing; ask for: apt-get install ${missing[*]}"
-    fi
-  fi
+  may_install || fail "only root can install what is missing; ask for: apt-get install ${missing[*]}"
 
   say "installing ${missing[*]}"
-  local log=$root/build/packages.log apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120)
-  if ! "${as_root[@]}" "${apt[@]}" update >"$log" 2>&1 </dev/null ||
-    ! "${as_root[@]}" "${apt[@]}" install --no-install-recommends --no-remove -y "${missing[@]}" \
-      >>"$log" 2>&1 </dev/null; then
-    if grep -qE 'Temporary failure|Could not (resolve|connect)|Failed to fetch|Unable to connect' "$log"; then
-      fail "the package servers cannot be reached; without them, install: ${missing[*]} (log: ${log#"$root"/})"
-    fi
-    fail "apt-get could not install ${missing[*]} (log: ${log#"$root"/})"
+  : >"$root/build/packages.log"
+  apt update && apt install --no-install-recommends --no-remove -y "${missing[@]}" && return
+  if grep -qE 'Temporary failure|Could not (resolve|connect)|Failed to fetch|Unable to connect' \
+    "$root/build/packages.log"; then
+    fail "the package servers cannot be reached; without them, install: ${missing[*]} (log: build/packages.log)"
   fi
+  fail "apt-get could not install ${missing[*]} (log: build/packages.log)"
+}
+
+# The picture with known answers, in build/images. Without it its tests are skipped.
+need_picture()
+{
+  local get=(sh "$root/tests/support/get-camera.sh" "$root/build/images") log=$root/build/images.log
+  "${get[@]}" 2>"$log" && return
+  if may_install && apt update && "${get[@]}" 2>"$log"; then return; fi
+  say "without camera.png, whose tests will be skipped: $(tail -n 1 "$log")"
 }
 
 # The preset that suits this machine. The one place that decides it.

@@ -174,7 +174,6 @@ void cluster_core::watch()
 {
   std::unique_lock lock{mutex_};
   while (!closing_) {
-    // Under the lock no run can be retired, and so none can go away.
     std::optional<steady_clock::time_point> next;
     for (const auto& run : runs_) {
       const auto due = run->next_tick();
@@ -186,9 +185,16 @@ void cluster_core::watch()
     }
     timer_.wait_until(lock, *next);
     const auto now = steady_clock::now();
-    const auto runs = runs_;  // ticking may end a run, which retires it
+    // Held, not owned: the last reference to a run, and so to this object, must not be this thread's.
+    std::vector<run_state*> held;
+    for (const auto& run : runs_) {
+      if (run->hold()) held.push_back(run.get());
+    }
     lock.unlock();
-    for (const auto& run : runs) run->tick(now);
+    for (auto* run : held) {
+      run->tick(now);
+      run->let_go();
+    }
     lock.lock();
   }
 }

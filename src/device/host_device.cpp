@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -50,7 +51,6 @@ class host_session final : public device_session {
     } catch (...) {
       return fail(errc::kernel_failed, context_.subtask, "an exception that is no std::exception");
     }
-    if (context_.failure() != nullptr) return fail(errc::kernel_failed, context_.subtask, context_.failure());
     counter_ += batch.size();
     return batch_status::done;
   }
@@ -111,6 +111,8 @@ std::unique_ptr<device_session> open_host_session(device_id device, const sessio
 }
 
 worker_context::~worker_context() { ::operator delete(scratch_, std::align_val_t{64}); }
+
+void worker_context::throw_failure() const { throw std::runtime_error{failure_}; }
 
 }  // namespace fastgpu::inline v0::detail
 

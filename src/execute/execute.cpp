@@ -3,6 +3,8 @@
 #include <chrono>
 #include <string>
 
+#include <gsl/assert>
+
 #include "aggregate/forest.hpp"
 #include "cluster/cluster_core.hpp"
 #include "execute/run_state.hpp"
@@ -86,6 +88,7 @@ void check_placement(const placement& table, const job_data& job, std::size_t de
 ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
                         const run_options& options)
 {
+  Expects(core.get() != nullptr);  // else the cluster was moved from
   const auto& data = job->data;
   const auto fold = choose_fold(data, options.reduction);
   check_memory(data);

@@ -120,6 +120,25 @@ void run_state::leave(std::uint32_t worker)
   if (last) deliver();
 }
 
+bool run_state::hold()
+{
+  const std::scoped_lock lock{mutex_};
+  if (phase() != run_phase::running) return false;
+  ++inside_;
+  return true;
+}
+
+void run_state::let_go()
+{
+  bool last = false;
+  {
+    const std::scoped_lock lock{mutex_};
+    --inside_;
+    last = ready_to_deliver();
+  }
+  if (last) deliver();
+}
+
 bool run_state::work(std::uint32_t worker, std::uint32_t generation)
 {
   auto& me = *workers_[worker];
@@ -264,6 +283,7 @@ interval run_state::next_batch(std::uint32_t worker)
     if (auto range = me.deque.take_side(); !range.empty()) {
       if (range.size() <= span_) return range;  // a suspect, maybe: not where a faulty device could steal it back
       me.deque.refill(range);
+      core_->notify_one();  // between the two lines above a thief saw nothing here, and may be asleep by now
       continue;
     }
     auto stolen = steal_from_sibling(worker);

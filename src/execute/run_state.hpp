@@ -67,7 +67,11 @@ class run_state final : public run_core {
   /// @return whether there was anything. @pre  enter()
   bool work(std::uint32_t worker, std::uint32_t generation);
 
-  /// Ends the run if its deadline has passed; asks for seals that are due.
+  /// Between hold() and let_go() the run stays, for who is no worker. @return false once the run is over.
+  bool hold();
+  void let_go();
+
+  /// Ends the run if its deadline has passed; asks for seals that are due. @pre  hold()
   void tick(steady_clock::time_point now);
   [[nodiscard]] std::optional<steady_clock::time_point> next_tick() const noexcept;
 

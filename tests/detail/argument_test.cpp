@@ -1,10 +1,8 @@
 #include <fastgpu/detail/argument.hpp>  // first: shows that the header stands alone
 
-#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <limits>
 #include <numeric>
 #include <optional>
 #include <random>

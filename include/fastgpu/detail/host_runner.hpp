@@ -181,13 +181,21 @@ class host_runner {
         v);
   }
 
-  decltype(auto) call_block(const block<N>& b, const views& v) const
+  auto call_block(const block<N>& b, const views& v) const
   {
     context_.subtask = b.subtask;
     return std::apply(
-        [&](const auto&... view) -> decltype(auto) {
+        [&](const auto&... view) {
           if constexpr (form == kernel_form::by_context) {
-            return kernel_(static_cast<host_context&>(context_), b, view...);
+            auto& context = static_cast<host_context&>(context_);
+            if constexpr (std::is_void_v<decltype(kernel_(context, b, view...))>) {
+              kernel_(context, b, view...);
+              context_.check_failure();
+            } else {
+              const auto value = kernel_(context, b, view...);
+              context_.check_failure();
+              return value;
+            }
           } else {
             return kernel_(b, view...);
           }

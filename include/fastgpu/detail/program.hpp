@@ -49,16 +49,23 @@ struct fold_target {
 };
 
 /// Context of one worker, as the library sees it.
-struct worker_context : host_context {
+struct FASTGPU_API worker_context : host_context {
   worker_context(device_id device, const int* stop) noexcept
   {
     device_ = device;
     stop_ = stop;
   }
   ~worker_context();
-  [[nodiscard]] const char* failure() const noexcept { return failure_; }
+  /// Throws what fail() was called with, if it was.
+  void check_failure() const
+  {
+    if (failure_ != nullptr) throw_failure();
+  }
   std::byte* staging = nullptr;      ///< Room for every staged slice of one block.
   std::uint32_t subtask = 0;         ///< Where the kernel was when it threw.
+
+ private:
+  [[noreturn]] void throw_failure() const;
 };
 
 struct program {

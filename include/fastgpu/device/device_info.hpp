@@ -33,7 +33,7 @@ struct device_info {
 struct requirements {
   std::uint64_t memory_bytes = 0;       ///< At least so much; devices of unknown memory pass.
   std::int32_t compute_capability = 0;  ///< At least this; 0 also admits devices that are no GPUs.
-  std::vector<std::string> labels;      ///< All of these.
+  std::vector<std::string> labels{};    ///< All of these.
 };
 
 /// The devices that meet `need`, in their order.

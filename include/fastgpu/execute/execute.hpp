@@ -34,8 +34,8 @@ struct batching {
 struct run_options {
   fastgpu::reduction reduction = fastgpu::reduction::ordered;
   assignment_policy policy = by_speed{};  ///< Where no placement is given.
-  requirements need;                      ///< Where no placement is given.
-  batching batches;
+  requirements need{};                    ///< Where no placement is given.
+  batching batches{};
   std::int32_t priority = 0;              ///< Of several runs over one cluster the one with more goes first.
   seconds deadline{};                     ///< From the start; 0: none.
   seconds seal_every{2.0};                ///< Partials are committed at this interval; 0: only at the end.

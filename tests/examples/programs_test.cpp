@@ -1,0 +1,559 @@
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include "image/png.hpp"
+
+/// @file
+/// The examples as their users meet them: started as processes, judged by exit status, output and JSON.
+
+namespace {
+
+using namespace std::chrono_literals;
+using arguments = std::vector<std::string>;
+namespace json = boost::json;
+
+arguments operator+(arguments left, const arguments& right)
+{
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+// Processes ---------------------------------------------------------------------------------------------------
+
+/// What a process leaves behind.
+struct finished {
+  int status = 0;  ///< As a shell has it: 128 and the signal's number where one ended it.
+  std::string out;
+  std::string err;
+};
+
+/// A program of the build under way. Killed where it is neither waited for nor ends in a minute.
+class process {
+ public:
+  process(const std::string& program, const arguments& options) : name_{program}
+  {
+    std::string path = std::string{FASTGPU_TEST_PROGRAMS} + "/" + program;
+    for (const auto& option : options) name_ += " " + option;
+    auto words = arguments{path} + options;
+    std::vector<char*> pointers;
+    for (auto& word : words) pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+
+    posix_spawn_file_actions_t files;
+    ::posix_spawn_file_actions_init(&files);
+    ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&files, ::fileno(out_.get()), STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&files, ::fileno(err_.get()), STDERR_FILENO);
+    const int problem = ::posix_spawn(&id_, path.c_str(), &files, nullptr, pointers.data(), environ);
+    ::posix_spawn_file_actions_destroy(&files);
+    if (problem != 0) throw std::runtime_error{path + ": " + std::strerror(problem)};
+  }
+  process(const process&) = delete;
+  process& operator=(const process&) = delete;
+  ~process()
+  {
+    if (id_ == 0) return;
+    ::kill(id_, SIGKILL);
+    ::waitpid(id_, nullptr, 0);
+  }
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+  void send(int signal) const { ::kill(id_, signal); }
+
+  finished wait()
+  {
+    int status = 0;
+    const auto give_up = std::chrono::steady_clock::now() + 60s;
+    while (::waitpid(id_, &status, WNOHANG) == 0) {
+      if (std::chrono::steady_clock::now() > give_up) throw std::runtime_error{name_ + ": still running after 60 s"};
+      std::this_thread::sleep_for(500us);
+    }
+    id_ = 0;
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read(out_.get()), read(err_.get())};
+  }
+
+ private:
+  struct close_file {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  using file = std::unique_ptr<std::FILE, close_file>;
+
+  static std::string read(std::FILE* from)
+  {
+    std::string text;
+    std::rewind(from);
+    std::array<char, 4096> part{};
+    while (const auto count = std::fread(part.data(), 1, part.size(), from)) text.append(part.data(), count);
+    return text;
+  }
+
+  std::string name_;
+  file out_{std::tmpfile()};
+  file err_{std::tmpfile()};
+  ::pid_t id_ = 0;
+};
+
+finished run(const std::string& program, const arguments& options) { return process{program, options}.wait(); }
+
+/// The object that a run prints for `--json -`. Throws where standard output holds anything else.
+json::object report_of(const finished& run) { return json::parse(run.out).as_object(); }
+
+bool is_one_line(const std::string& text)
+{
+  return text.size() > 1 && std::count(text.begin(), text.end(), '\n') == 1 && text.back() == '\n';
+}
+
+// Configurations ----------------------------------------------------------------------------------------------
+
+enum granule : std::size_t { automatic, one, odd, huge };
+using granules = std::array<std::string, 4>;  // of a program: what --granule is, nothing for none
+
+struct configuration {
+  std::string devices;
+  granule cut;
+  std::string policy;
+  std::string reduction;
+
+  [[nodiscard]] arguments options(const granules& of_program) const
+  {
+    arguments all{"--devices", devices, "--policy", policy, "--reduction", reduction};
+    if (!of_program[cut].empty()) all = all + arguments{"--granule", of_program[cut]};
+    return all;
+  }
+};
+
+/// Every device list with every granule; policies and reductions so that each of their values meets each of the
+/// others'.
+///
+/// The faulty devices of seeds 44 and 45 refuse nothing and die after a few batches, that of seed 1 refuses some and
+/// never dies: nothing fails three times, which would end a run.
+std::vector<configuration> pairwise()
+{
+  const arguments devices{"host:1", "host:2", "host:1*3", "host:1*7", "host:1,faulty:44*2", "host:2,faulty:1"};
+  const arguments policies{"equal", "least_loaded", "by_speed"};
+  const arguments reductions{"ordered", "exact"};
+  std::vector<configuration> rows;
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    for (auto g : {automatic, one, odd, huge}) {
+      rows.push_back({devices[d], g, policies[(d + g) % 3], reductions[(d / 3 + g) % 2]});
+    }
+  }
+  return rows;
+}
+
+TEST(Configurations, CoverEveryPair)
+{
+  std::set<std::pair<std::string, std::string>> pairs;
+  for (const auto& row : pairwise()) {
+    const arguments values{row.devices, std::to_string(row.cut), row.policy, row.reduction};
+    for (const auto& left : values) {
+      for (const auto& right : values) {
+        if (left < right) pairs.emplace(left, right);
+      }
+    }
+  }
+  EXPECT_EQ(pairs.size(), 6u * 4 + 6 * 3 + 6 * 2 + 4 * 3 + 4 * 2 + 3 * 2);
+}
+
+/// What faulty devices did in the runs looked at.
+struct faults {
+  std::uint64_t retries = 0;
+  std::uint64_t lost = 0;
+
+  void add(const json::object& report)
+  {
+    const auto& run = report.at("run").as_object();
+    retries += run.at("retries").to_number<std::uint64_t>();
+    for (const auto& device : run.at("devices").as_array()) lost += device.at("lost").as_bool() ? 1u : 0u;
+  }
+};
+
+/// Runs a program with JSON on standard output, expects its answer to be the known one.
+json::object expect_verified(const std::string& program, const arguments& options)
+{
+  process started{program, options + arguments{"--json", "-"}};
+  const auto end = started.wait();
+  EXPECT_EQ(end.status, 0) << started.name() << "\n" << end.err;
+  auto report = report_of(end);
+  EXPECT_EQ(report.at("outcome"), "done") << started.name();
+  EXPECT_EQ(report.at("verified"), true) << started.name();
+  return report;
+}
+
+std::string hash_of(const json::object& report) { return report.at("run").at("result_hash").as_string().c_str(); }
+
+/// Expects one hash of `program`, whose results are integers, over all configurations.
+void expect_one_hash(const std::string& program, const arguments& options, const granules& cuts, const std::string& hash)
+{
+  faults seen;
+  for (const auto& row : pairwise()) {
+    const auto all = options + row.options(cuts);
+    SCOPED_TRACE(json::serialize(json::value_from(all)));
+    const auto report = expect_verified(program, all);
+    EXPECT_EQ(hash_of(report), hash);
+    seen.add(report);
+  }
+  EXPECT_GT(seen.retries, 0u);
+  EXPECT_GT(seen.lost, 0u);
+}
+
+// Answers -----------------------------------------------------------------------------------------------------
+
+TEST(NasEp, ClassSHasItsPublishedAnswerAndOneHashEverywhere)
+{
+  std::map<std::string, std::set<std::string>> hashes;  // a hash a granule in ordered, one in all in exact
+  faults seen;
+  for (const auto& row : pairwise()) {
+    const auto all = arguments{"--class", "S"} + row.options({"", "1", "37", "1000000"});
+    SCOPED_TRACE(json::serialize(json::value_from(all)));
+    const auto report = expect_verified("nas_ep", all);
+    EXPECT_EQ(report.at("m"), 24);
+    EXPECT_EQ(report.at("kept"), 13'176'389);
+    EXPECT_EQ(report.at("q"), (json::array{6'140'517, 5'865'300, 1'100'361, 68'546, 1'648, 17, 0, 0, 0, 0}));
+    EXPECT_NEAR(report.at("sum_x").as_double(), -3.247834652034740e3, 3.3e-5);
+    EXPECT_NEAR(report.at("sum_y").as_double(), -6.958407078382297e3, 7.0e-5);
+    const auto cut = row.cut == automatic ? one : row.cut;  // an index is much work: by default one a subtask
+    hashes[row.reduction == "exact" ? "exact" : "ordered, granule " + std::to_string(cut)].insert(hash_of(report));
+    seen.add(report);
+  }
+  for (const auto& [which, found] : hashes) {
+    EXPECT_EQ(found.size(), 1u) << which;
+    EXPECT_EQ(found.begin()->size(), 64u) << which;
+  }
+  EXPECT_EQ(hashes.size(), 4u);
+  EXPECT_GT(seen.retries, 0u);
+  EXPECT_GT(seen.lost, 0u);
+}
+
+TEST(NasEp, IsVerifiedInFastToo)
+{
+  expect_verified("nas_ep", {"--reduction", "fast", "--devices", "host:1*3,faulty:44", "--granule", "3"});
+}
+
+TEST(NasEp, ClaimsNothingWhereNoAnswerIsPublished)
+{
+  const auto end = run("nas_ep", {"--m", "17", "--json", "-"});
+  EXPECT_EQ(end.status, 0) << end.err;
+  EXPECT_EQ(report_of(end).at("verified"), nullptr);
+}
+
+// SHA-256 over total, inside and the counts, all computed apart from this program.
+constexpr auto mandelbrot_hash = "4453084b0cf890960d62d93356765236bfb43385b137b87cef1da81fdc56a0f1";
+
+TEST(Mandelbrot, HasItsKnownAnswerAndOneHashEverywhere)
+{
+  expect_one_hash("mandelbrot", {}, {"", "1", "7x13", "100000"}, mandelbrot_hash);
+}
+
+TEST(Mandelbrot, ReportsTotals)
+{
+  const auto report = expect_verified("mandelbrot", {});
+  EXPECT_EQ(report.at("total"), 12'455'666);
+  EXPECT_EQ(report.at("inside"), 44'334);
+}
+
+TEST(Mandelbrot, ClaimsNothingOfOtherPictures)
+{
+  const auto end = run("mandelbrot", {"--width", "3", "--height", "2", "--iterations", "5", "--json", "-"});
+  EXPECT_EQ(end.status, 0) << end.err;
+  EXPECT_EQ(report_of(end).at("verified"), nullptr);
+}
+
+/// A folder of its own for a test's files.
+class folder {
+ public:
+  folder()
+  {
+    std::string name = ::testing::TempDir() + "programs-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{name + ": " + std::strerror(errno)};
+    path_ = name;
+  }
+  folder(const folder&) = delete;
+  folder& operator=(const folder&) = delete;
+  ~folder() { std::filesystem::remove_all(path_); }
+
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
+  [[nodiscard]] bool empty() const { return std::filesystem::is_empty(path_); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+TEST(Mandelbrot, WritesThePictureWithTheLargerYOnTop)
+{
+  const folder here;
+  const auto path = here.file("upper half.png");
+  const auto end = run("mandelbrot", {"--width", "60", "--height", "30", "--y0", "0", "--out", path});
+  ASSERT_EQ(end.status, 0) << end.err;
+  const auto picture = std::get<image::picture<image::rgb>>(image::read_png(path));
+  EXPECT_EQ(picture.size, (fastgpu::extents<2>{{30, 60}}));
+  const auto is_black = [](const image::rgb& pixel) { return pixel == image::rgb{}; };
+  const auto middle = picture.pixels.begin() + 15 * 60;
+  EXPECT_LT(std::count_if(picture.pixels.begin(), middle, is_black), 20);
+  EXPECT_GT(std::count_if(middle, picture.pixels.end(), is_black), 200);
+}
+
+TEST(Mandelbrot, WritesNoPictureOfAFailedRun)
+{
+  const folder here;
+  const auto end = run("mandelbrot", {"--devices", "faulty:44", "--out", here.file("x.png"), "--granule", "1"});
+  EXPECT_EQ(end.status, 1);
+  EXPECT_TRUE(is_one_line(end.err)) << end.err;
+  EXPECT_TRUE(here.empty());
+}
+
+TEST(Uts, T3HasItsPublishedSizeAndOneHashEverywhere)
+{
+  expect_one_hash("uts", {"--tree", "T3"}, {"", "1", "37", "1000000"},
+                  "3157264536dd0583ac6847db7a326f8ef3410c5ab69d4ecf170712cb8f8ff366");
+}
+
+TEST(Uts, T1HasItsPublishedSize)
+{
+  const auto report = expect_verified("uts", {"--tree", "T1", "--devices", "host:2", "--granule", "5"});
+  EXPECT_EQ(report.at("nodes"), 4'130'071);
+  EXPECT_EQ(report.at("depth"), 10);
+  EXPECT_EQ(report.at("leaves"), 3'305'118);
+  EXPECT_EQ(hash_of(report), "7cbfe885664e33eec03a86e1656033cfe5a0a0b0a59a3ea6f3680cb0472c69ab");
+}
+
+TEST(Uts, CountsATreeTooNarrowForAFrontier)
+{
+  for (const std::string devices : {"host:1", "host:2", "host:1*7", "host:1,faulty:44*2"}) {
+    const auto report = expect_verified("uts", {"--devices", devices});  // the tree `default`
+    EXPECT_EQ(report.at("nodes"), 1'732);
+    EXPECT_EQ(report.at("depth"), 6);
+    EXPECT_EQ(report.at("leaves"), 1'050);
+    EXPECT_EQ(hash_of(report), "377b916141834c54e3af841bb8a4747da9f54c3e9a70603595f06334a78b55b5");
+  }
+}
+
+TEST(Uts, KnowsANamedTreeByItsParameters)
+{
+  expect_verified("uts", {"--type", "1", "--shape", "3", "--depth", "10", "--branching", "4", "--root", "19"});
+}
+
+TEST(Uts, ClaimsNothingOfOtherTrees)
+{
+  const auto end = run("uts", {"--type", "0", "--branching", "5000", "--m", "2", "--q", "0.3", "--json", "-"});
+  EXPECT_EQ(end.status, 0) << end.err;
+  const auto report = report_of(end);
+  EXPECT_EQ(report.at("verified"), nullptr);
+  EXPECT_EQ(report.at("run").at("subtasks"), 5000);
+}
+
+// Output ------------------------------------------------------------------------------------------------------
+
+const arguments all_programs{"mandelbrot", "nas_ep", "uts"};
+
+TEST(Programs, WriteNothingButJsonToStandardOutputWhereThatIsAskedFor)
+{
+  for (const auto& program : all_programs) {
+    const auto end = run(program, {"--json", "-"});
+    EXPECT_EQ(end.status, 0) << program;
+    const auto report = report_of(end);
+    EXPECT_EQ(report.at("schema"), 1) << program;
+    EXPECT_EQ(report.at("program").as_string(), program);
+    EXPECT_EQ(report.at("outcome"), "done") << program;
+    for (const auto* key : {"wall_s", "devices", "subtasks", "batches", "steals", "retries", "reduction", "result_hash"}) {
+      EXPECT_TRUE(report.at("run").as_object().contains(key)) << program << ": " << key;
+    }
+    EXPECT_NE(end.err.find("VERIFIED\n"), std::string::npos) << program << ": " << end.err;
+  }
+}
+
+TEST(Programs, SayVerifiedOnStandardOutputAndNothingOnStandardError)
+{
+  for (const auto& program : all_programs) {
+    const auto end = run(program, {"--progress"});  // no terminal, no bar
+    EXPECT_EQ(end.status, 0) << program;
+    EXPECT_NE(end.out.find("\nVERIFIED\n"), std::string::npos) << program << ": " << end.out;
+    EXPECT_EQ(end.err, "") << program;
+  }
+}
+
+TEST(Programs, ReportEachRepetition)
+{
+  for (const auto& program : all_programs) {
+    const auto end = run(program, {"--repeat", "2", "--json", "-"});
+    EXPECT_EQ(end.status, 0) << program;
+    const auto report = report_of(end);
+    const auto& runs = report.at("runs").as_array();
+    ASSERT_EQ(runs.size(), 2u) << program;
+    EXPECT_EQ(runs[0].at("verified"), true) << program;
+    EXPECT_EQ(runs[0].at("run").at("result_hash"), runs[1].at("run").at("result_hash")) << program;
+  }
+}
+
+TEST(Programs, PrintHelpAndVersion)
+{
+  for (const auto& program : all_programs) {
+    const auto help = run(program, {"--help"});
+    EXPECT_EQ(help.status, 0) << program;
+    EXPECT_NE(help.out.find("--devices"), std::string::npos) << program;
+    EXPECT_EQ(help.err, "") << program;
+    const auto version = run(program, {"--version"});
+    EXPECT_EQ(version.status, 0) << program;
+    EXPECT_TRUE(is_one_line(version.out)) << program << ": " << version.out;
+    EXPECT_EQ(version.err, "") << program;
+  }
+}
+
+// Bad use -----------------------------------------------------------------------------------------------------
+
+void expect_refused(const std::string& program, const arguments& options, int status)
+{
+  process started{program, options};
+  const auto end = started.wait();
+  EXPECT_EQ(end.status, status) << started.name();
+  EXPECT_TRUE(is_one_line(end.err)) << started.name() << ": " << end.err;
+  EXPECT_EQ(end.err.substr(0, program.size() + 2), program + ": ") << started.name();
+}
+
+TEST(Programs, RefuseWrongCommonOptionsInOneLine)
+{
+  for (const auto& program : all_programs) {
+    for (const arguments& options : std::vector<arguments>{{"--bogus"},
+                                                           {"extra"},
+                                                           {"--devices"},
+                                                           {"--devices", "host:0"},
+                                                           {"--devices", "host:1*0"},
+                                                           {"--devices", "host:x"},
+                                                           {"--devices", "host:1,"},
+                                                           {"--devices", "toaster:1"},
+                                                           {"--devices", "paced:-1"},
+                                                           {"--granule", "0"},
+                                                           {"--granule", "-1"},
+                                                           {"--granule", "7x"},
+                                                           {"--granule", "1x1x1"},
+                                                           {"--granule", "99999999999999999999"},
+                                                           {"--policy", "fair"},
+                                                           {"--reduction", "approximate"},
+                                                           {"--repeat", "0"},
+                                                           {"--log-level", "loud"}}) {
+      expect_refused(program, options, 2);
+    }
+  }
+}
+
+TEST(NasEp, RefusesWrongOptionsInOneLine)
+{
+  for (const arguments& options : std::vector<arguments>{
+           {"--class", "D"}, {"--class", "s"}, {"--m", "15"}, {"--m", "41"}, {"--m", "x"}, {"--class", "S", "--m", "24"}}) {
+    expect_refused("nas_ep", options, 2);
+  }
+}
+
+TEST(Mandelbrot, RefusesWrongOptionsInOneLine)
+{
+  for (const arguments& options : std::vector<arguments>{{"--width", "0"},
+                                                         {"--height", "-1"},
+                                                         {"--width", "1e3"},
+                                                         {"--width", "1000001"},
+                                                         {"--width", "20000", "--height", "20000"},
+                                                         {"--iterations", "0"},
+                                                         {"--iterations", "4294967297"},
+                                                         {"--x0", "1", "--x1", "1"},
+                                                         {"--y0", "2", "--y1", "1"},
+                                                         {"--x0", "nan"},
+                                                         {"--y1", "inf"},
+                                                         {"--x0", "-1.7e308", "--x1", "1.7e308"}}) {
+    expect_refused("mandelbrot", options, 2);
+  }
+}
+
+TEST(Uts, RefusesWrongOptionsInOneLine)
+{
+  for (const arguments& options : std::vector<arguments>{{"--tree", "T2"},
+                                                         {"--tree", "T1", "--depth", "9"},
+                                                         {"--type", "2"},
+                                                         {"--shape", "1"},
+                                                         {"--depth", "-1"},
+                                                         {"--branching", "nan"},
+                                                         {"--branching", "-1"},
+                                                         {"--type", "0", "--m", "8", "--q", "0.125"},
+                                                         {"--type", "0", "--m", "101", "--q", "0"},
+                                                         {"--type", "0", "--branching", "1e9"},
+                                                         {"--root", "-1"},
+                                                         {"--root", "4294967296"},
+                                                         {"--granule", "2x2"}}) {
+    expect_refused("uts", options, 2);
+  }
+}
+
+TEST(Programs, ReportOutputsThatCannotBeWrittenInOneLine)
+{
+  for (const auto& program : all_programs) {
+    for (const auto* option : {"--json", "--trace"}) {
+      for (const auto* path : {"/nonexistent/x", "/", "/dev/full"}) expect_refused(program, {option, path}, 1);
+    }
+  }
+}
+
+TEST(Mandelbrot, ReportsAPictureThatCannotBeWrittenInOneLine)
+{
+  for (const auto* path : {"/nonexistent/x.png", "/", "/dev/full", "/proc/x.png"}) {
+    expect_refused("mandelbrot", {"--out", path}, 1);
+  }
+}
+
+TEST(Mandelbrot, LooksAtItsOutputBeforeTheWork)
+{
+  // Hours, were it done first.
+  expect_refused("mandelbrot",
+                 {"--width", "16384", "--height", "16384", "--iterations", "1000000", "--out", "/nonexistent/x.png"}, 1);
+}
+
+TEST(Programs, WriteJsonOfAFailureToo)
+{
+  const auto end = run("mandelbrot", {"--out", "/nonexistent/x.png", "--json", "-"});
+  EXPECT_EQ(end.status, 1);
+  const auto report = report_of(end);
+  EXPECT_EQ(report.at("outcome"), "failed");
+  EXPECT_EQ(report.at("error").at("detail"), "/nonexistent/x.png: cannot write: No such file or directory");
+}
+
+TEST(Programs, EndSoonAfterASignal)
+{
+  for (const int signal : {SIGINT, SIGTERM}) {
+    process started{"nas_ep", {"--class", "C", "--json", "-"}};  // far from done when the signal comes
+    std::this_thread::sleep_for(300ms);
+    const auto sent = std::chrono::steady_clock::now();
+    started.send(signal);
+    const auto end = started.wait();
+    EXPECT_LT(std::chrono::steady_clock::now() - sent, 2s);
+    EXPECT_EQ(end.status, 1);
+    EXPECT_TRUE(is_one_line(end.err)) << end.err;
+    const auto report = report_of(end);
+    EXPECT_EQ(report.at("outcome"), "cancelled");
+    EXPECT_EQ(report.at("run").at("outcome"), "cancelled");
+  }
+}
+
+}  // namespace
