@@ -7,7 +7,8 @@ endif()
 
 add_library(fastgpu_warnings INTERFACE)
 if(FASTGPU_DEVELOPER_MODE)
-  set(warnings -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual)
+  set(warnings
+    -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual)
   if(NOT FASTGPU_SANITIZE)  # instrumented code brings false warnings, as g++'s manual says
     list(APPEND warnings -Werror)
   endif()

@@ -6,14 +6,17 @@ include(GoogleTest)
 set(fastgpu_test_timeout 120)
 set(fastgpu_release_timeout 3600)
 
-# What scripts/test builds before it runs ctest.
+# What scripts/test builds before it runs ctest. Tests of whole programs apart: only preset release runs those.
 add_custom_target(fastgpu_tests)
+add_custom_target(fastgpu_tests_programs)
 add_custom_target(fastgpu_tests_threads)  # what tsan runs
 add_custom_target(fastgpu_tests_cuda)     # what needs nvcc, not a GPU
 
 # fastgpu_tests_depend(<target> <label>...)
 function(fastgpu_tests_depend target)
-  add_dependencies(fastgpu_tests ${target})
+  if(NOT "programs" IN_LIST ARGN)
+    add_dependencies(fastgpu_tests ${target})
+  endif()
   foreach(label IN LISTS ARGN)
     if(TARGET fastgpu_tests_${label})
       add_dependencies(fastgpu_tests_${label} ${target})
@@ -56,7 +59,7 @@ function(fastgpu_add_test name)
   set_target_properties(${target} PROPERTIES
     CXX_EXTENSIONS OFF
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  fastgpu_tests_depend(${target} ${arg_LABELS})
+  fastgpu_tests_depend(${target} ${name} ${arg_LABELS})
   if(arg_PROGRAMS)
     add_dependencies(${target} ${arg_PROGRAMS})
     target_compile_definitions(${target} PRIVATE
@@ -90,7 +93,7 @@ endfunction()
 function(fastgpu_add_program_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "COMMAND;LABELS")
   list(GET arg_COMMAND 0 target)
-  fastgpu_tests_depend(${target})
+  fastgpu_tests_depend(${target} programs)
   set(timeout ${fastgpu_test_timeout})
   if("release" IN_LIST arg_LABELS)
     set(timeout ${fastgpu_release_timeout})

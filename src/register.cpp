@@ -1,5 +1,6 @@
 #include <fastgpu/register.hpp>
 
+#include <algorithm>
 #include <mutex>
 #include <vector>
 
@@ -32,6 +33,14 @@ bool add_to_registry(const program& entry, const char* backend) noexcept
   const std::scoped_lock lock{all.mutex};
   all.entries.push_back({&entry, backend});
   return true;
+}
+
+bool is_registered(const program& code, std::string_view backend) noexcept
+{
+  auto& all = the_registry();
+  const std::scoped_lock lock{all.mutex};
+  return std::any_of(all.entries.begin(), all.entries.end(),
+                     [&](const registry_entry& e) { return e.code == &code && backend == e.backend; });
 }
 
 }  // namespace detail

@@ -112,6 +112,20 @@ struct value_of<Op, Result> {
   using type = typename Op::value_type;
 };
 
+/// A kernel may say `static constexpr bool portable_arithmetic = true`: no libm, no contraction (fastgpu::strict_fp).
+template <class Kernel>
+constexpr bool declares_portable()
+{
+  if constexpr (requires { Kernel::portable_arithmetic; }) {
+#if defined(__FAST_MATH__)
+    static_assert(!Kernel::portable_arithmetic, "fastgpu: a kernel cannot be portable under -ffast-math");
+#endif
+    return Kernel::portable_arithmetic;
+  } else {
+    return false;
+  }
+}
+
 template <int N, class Kernel, class Op, class V, bool Vector, class... Args>
 struct program_of {
   using reduction = std::conditional_t<std::is_void_v<Op>, no_reduction,
@@ -125,6 +139,7 @@ struct program_of {
     p.kernel_bytes = sizeof(Kernel);
     p.rank = N;
     p.vector_value = Vector;
+    p.portable = declares_portable<Kernel>();
     p.run_host = &host_runner<N, Kernel, reduction, Args...>::run;
     return p;
   }

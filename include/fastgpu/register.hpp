@@ -29,6 +29,9 @@ constexpr const char* kernel_name()
 /// Adds a program's entry of one back end to the process's registry. Several object files may bring the same one.
 FASTGPU_API bool add_to_registry(const program& entry, const char* backend) noexcept;
 
+/// Whether `code` has an entry for `backend`.
+[[nodiscard]] FASTGPU_API bool is_registered(const program& code, std::string_view backend) noexcept;
+
 /// One entry of the registry, added before main(). What it does must not depend on the compiler that reads it: that is
 /// why the back end is a parameter.
 template <class Program, class Backend>

@@ -40,6 +40,8 @@ class cluster_core final : public ref_counted, public environment {
 
   [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
   [[nodiscard]] std::vector<device_info> describe() const;
+  /// Whether the user named the devices, and so means each of them.
+  [[nodiscard]] bool devices_by_name() const noexcept { return !options_.devices.empty(); }
   [[nodiscard]] std::size_t worker_count() const noexcept { return places_.size(); }
   [[nodiscard]] const std::vector<worker_place>& places() const noexcept { return places_; }
 

@@ -6,6 +6,8 @@
 
 #include <gsl/assert>
 
+#include <fastgpu/observe/log.hpp>
+
 namespace fastgpu::inline v0::detail {
 namespace {
 
@@ -411,6 +413,7 @@ void run_state::seal(std::uint32_t worker)
       break;
     case verdict::fenced: break;
     case verdict::violation:
+      log_line(log_level::error, "the ledger refused a partial of device " + std::to_string(place.device));
       end_locked(run_phase::failed,
                  {make_error_code(errc::internal), "the ledger refused a partial of device " +
                                                        std::to_string(place.device) + ": a defect of the library"});
@@ -465,6 +468,8 @@ void run_state::settle_loss(std::uint32_t number)
 {
   auto& device = *devices_[number];
   device.loss_reported = true;
+  log_line(log_level::warning, "device " + std::to_string(number) + " (" + core_->devices()[number]->info().name +
+                                   ") is lost to this run: " + device.why_lost.detail);
   for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
     (void)workers_[w]->deque.drain();
     workers_[w]->session.reset();

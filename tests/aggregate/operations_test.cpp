@@ -77,7 +77,7 @@ TEST(Product, WrapsAround)
 
 TEST(BitOperations, HaveTheirIdentities)
 {
-  for (const std::uint8_t v : {0x00, 0x5a, 0xff}) {
+  for (const std::uint8_t v : std::array<std::uint8_t, 3>{0x00, 0x5a, 0xff}) {
     EXPECT_EQ(bit_or<std::uint8_t>{}(bit_or<std::uint8_t>::identity(), v), v);
     EXPECT_EQ(bit_and<std::uint8_t>{}(v, bit_and<std::uint8_t>::identity()), v);
     EXPECT_EQ(bit_xor<std::uint8_t>{}(v, bit_xor<std::uint8_t>::identity()), v);

@@ -74,6 +74,7 @@ struct program {
   std::uint32_t kernel_bytes = 0;
   std::int32_t rank = 1;
   bool vector_value = false;
+  bool portable = false;  ///< The kernel declares arithmetic that gives the same bits on every device.
   /// Runs subtasks [begin, end), cut at spans, on the calling thread. Throws what the kernel throws, with
   /// `context.subtask` set.
   void (*run_host)(const job_data&, std::uint32_t begin, std::uint32_t end, fold_target&, worker_context&) = nullptr;

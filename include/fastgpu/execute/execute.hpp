@@ -39,6 +39,7 @@ struct run_options {
   std::int32_t priority = 0;              ///< Of several runs over one cluster the one with more goes first.
   seconds deadline{};                     ///< From the start; 0: none.
   seconds seal_every{2.0};                ///< Partials are committed at this interval; 0: only at the end.
+  bool mix_numeric_classes = false;       ///< Let an ordered floating-point reduction use devices that round differently.
   bool trace = false;                     ///< Record what happens when; see run::trace_json().
   std::uint64_t forest_bytes_max = std::uint64_t{1} << 30;  ///< Bound of an ordered reduction's partials.
 };
@@ -61,7 +62,9 @@ template <class Value, int N>
   return run<Value>{detail::start_run(on.core(), what.storage(), &table, options)};
 }
 
-/// The same; the placement is made from `options`. @throws error  also errc::no_matching_device
+/// The same; the placement is made from `options`, over those devices that have an entry for the kernel and, where an
+/// ordered reduction depends on it, are of one numeric class: the one with most workers or speed.
+/// @throws error  also errc::no_matching_device
 template <class Value, int N>
 [[nodiscard]] run<Value> execute(cluster& on, const job<Value, N>& what, const run_options& options = {})
 {

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "device/host_device.hpp"
+
+/// @file
+/// A device that says what a test wants of itself and runs on the calling thread.
+
+namespace support {
+
+class host_like_device final : public fastgpu::detail::device {
+ public:
+  explicit host_like_device(fastgpu::device_info info) : info_{std::move(info)} {}
+
+  [[nodiscard]] const fastgpu::device_info& info() const noexcept override { return info_; }
+  [[nodiscard]] std::unique_ptr<fastgpu::detail::device_session> open(
+      const fastgpu::detail::session_request& request) override
+  {
+    return fastgpu::detail::open_host_session(info_.id, request);
+  }
+
+ private:
+  fastgpu::device_info info_;
+};
+
+}  // namespace support
