@@ -55,7 +55,7 @@ function(fastgpu_add_test name)
   set(target fastgpu_${name}_test)
   add_executable(${target} ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE
-    ${arg_LIBRARIES} fastgpu_test_support fastgpu_inside fastgpu_warnings GTest::gmock GTest::gmock_main)
+    fastgpu_warnings ${arg_LIBRARIES} fastgpu_test_support fastgpu_inside GTest::gmock GTest::gmock_main)
   set_target_properties(${target} PROPERTIES
     CXX_EXTENSIONS OFF
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)

@@ -114,8 +114,9 @@ bool run(program::session& s, const uts::parameters& tree)
 
 int main(int argc, char** argv)
 {
-  program::command_line line{"uts", "UTS, unbalanced tree search: the nodes, depth and leaves of a tree.\n"
-                                    "Without options the tree is 'default', with 1,732 nodes; T1 and T3 have 4 million."};
+  program::command_line line{"uts",
+                             "UTS, unbalanced tree search: the nodes, depth and leaves of a tree.\n"
+                             "Without options the tree is 'default', with 1,732 nodes; T1 and T3 have 4 million."};
   uts::parameters tree;
   std::string name;
   auto* named = line.app().add_option("--tree", name, "A tree with a published answer, instead of the options below")

@@ -65,22 +65,6 @@ class FASTGPU_API job_storage : public ref_counted {
 /// @throws error  errc::overlapping_data, errc::invalid_argument
 FASTGPU_API void finish_job(job_data& job);
 
-template <class T>
-struct argument_traits {
-  using type = value_argument<T>;
-  static_assert(std::is_trivially_copyable_v<T>,
-                "fastgpu: an argument by value must be trivially copyable; containers go through broadcast(), slices() "
-                "or gather()");
-};
-template <class View, bool PerBlock, class Owned>
-struct argument_traits<data_argument<View, PerBlock, Owned>> {
-  using type = data_argument<View, PerBlock, Owned>;
-};
-template <class Op>
-struct argument_traits<reduced_vector<Op>> {
-  using type = tally_argument<Op>;
-};
-
 /// Where a job's reduction stands in its argument list.
 template <class... Args>
 struct reduction_in {
@@ -199,6 +183,9 @@ class typed_job final : public job_storage {
 template <class T>
 auto to_argument(T value)
 {
+  static_assert(std::is_trivially_copyable_v<T>,
+                "fastgpu: an argument by value must be trivially copyable; containers go through broadcast(), slices() "
+                "or gather()");
   return value_argument<T>{{}, std::move(value)};
 }
 template <class View, bool PerBlock, class Owned>

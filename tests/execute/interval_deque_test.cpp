@@ -20,7 +20,7 @@ using intervals = std::vector<interval>;
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr std::uint32_t stress_subtasks = 400'000;
 #else
-constexpr std::uint32_t stress_subtasks = 4'000'000;
+constexpr std::uint32_t stress_subtasks = 12'000'000;
 #endif
 
 TEST(IntervalDeque, IsEmptyWhenMade)
@@ -150,13 +150,15 @@ TEST(IntervalDeque, DoesAsASequenceDoesFromOneThread)
 }
 
 /// One owner and some thieves, each with a deque of its own, share `subtasks` until none is left. Marks are plain
-/// bytes: two who take the same subtask race on one, and its count tells.
+/// bytes: two who take the same subtask race on one, and its count tells. Some batches fail after they have written, and
+/// run again: whoever runs them next must see that as having been before.
 void stress(std::uint32_t subtasks, std::uint32_t workers, std::uint32_t span, std::uint64_t seed)
 {
   SCOPED_TRACE("seed " + std::to_string(seed) + ", " + std::to_string(workers) + " workers, span " +
                std::to_string(span));
   std::vector<interval_deque> deques(workers);
   std::vector<std::uint8_t> taken(subtasks, 0);
+  std::vector<std::uint8_t> written(subtasks, 0);  // by any attempt
   std::atomic<std::uint32_t> left = subtasks;
   std::atomic<std::uint32_t> torn = 0;  // ranges that begin or end inside a span
   deques[0].refill({0, subtasks});
@@ -164,15 +166,20 @@ void stress(std::uint32_t subtasks, std::uint32_t workers, std::uint32_t span, s
   const auto work = [&](std::uint32_t me) {
     std::mt19937_64 random{seed * 64 + me};
     auto& mine = deques[me];
-    const auto run = [&](interval batch) {
+    const auto run = [&](interval batch, bool fails) {
       if (batch.begin % span != 0 || (batch.end % span != 0 && batch.end != subtasks)) ++torn;
+      for (auto s = batch.begin; s < batch.end; ++s) written[s] = static_cast<std::uint8_t>(me + 1);
+      if (fails) {
+        deques[random() % workers].add(batch);
+        return;
+      }
       for (auto s = batch.begin; s < batch.end; ++s) ++taken[s];
       left.fetch_sub(batch.size(), std::memory_order_relaxed);
     };
     while (left.load(std::memory_order_relaxed) != 0) {
       const auto luck = random();
       if (const auto batch = mine.take_front(1 + static_cast<std::uint32_t>(luck % 4), span); !batch.empty()) {
-        run(batch);
+        run(batch, luck % 61 == 0);
         continue;
       }
       if (const auto range = mine.take_side(); !range.empty()) {
@@ -186,8 +193,6 @@ void stress(std::uint32_t subtasks, std::uint32_t workers, std::uint32_t span, s
       if (stolen.empty()) stolen = victim.steal_back(there / 2, span);
       if (stolen.empty()) {
         std::this_thread::yield();
-      } else if (luck % 11 == 0) {
-        victim.add(stolen);  // as what comes back from a failed device
       } else {
         mine.refill(stolen);
       }
@@ -199,6 +204,7 @@ void stress(std::uint32_t subtasks, std::uint32_t workers, std::uint32_t span, s
   threads.clear();
   EXPECT_EQ(torn.load(), 0u);
   ASSERT_EQ(static_cast<std::uint64_t>(std::count(taken.begin(), taken.end(), 1)), subtasks);
+  ASSERT_EQ(std::count(written.begin(), written.end(), 0), 0);
 }
 
 TEST(IntervalDeque, GivesEverySubtaskOnceToAnOwnerAndThieves)

@@ -1,8 +1,10 @@
-#include <fastgpu/index.hpp>
+#include <cstdio>
 
-#include "kernels.hpp"
+#include <fastgpu/fastgpu.hpp>
 
 int main()
 {
-  return registered == 1 ? 0 : 1;
+  const auto found = fastgpu::registered_programs("outside.square");
+  std::printf("%zu programs of outside.square\n", found);
+  return found == 2 && fastgpu::registered_programs("outside.cube") == 0 ? 0 : 1;
 }

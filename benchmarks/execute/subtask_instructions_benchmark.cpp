@@ -1,0 +1,85 @@
+#include <sys/wait.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "support/report.hpp"
+
+/// @file
+/// Instructions for a subtask that does nothing, on one thread: the slope of callgrind's count between two numbers of
+/// subtasks. The gate where times are noisy: it is the same on a busy machine.
+///
+/// Bounds  15 instructions in batches, 250 one by one.
+
+namespace {
+
+struct command_result {
+  int status = -1;
+  std::string output;
+};
+
+command_result run(const std::string& command)
+{
+  command_result result;
+  auto* pipe = popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return result;
+  char buffer[512];
+  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) result.output += buffer;
+  const auto status = pclose(pipe);
+  if (WIFEXITED(status)) result.status = WEXITSTATUS(status);
+  return result;
+}
+
+/// Instructions of the whole program; none where it or callgrind is not there.
+std::optional<double> count_instructions(const std::string& mode, std::uint64_t subtasks)
+{
+  const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "subtask_instructions";
+  const auto result = run("valgrind --tool=callgrind --callgrind-out-file=/dev/null '" + program.string() + "' " +
+                          mode + " " + std::to_string(subtasks));
+  constexpr const char* label = "Collected : ";
+  const auto at = result.output.find(label);
+  if (result.status != 0 || at == std::string::npos) return std::nullopt;
+  return std::stod(result.output.substr(at + std::string_view{label}.size()));
+}
+
+/// @param peer  Counted beside fastgpu, for information.
+void instructions(benchmark::State& state, const std::string& mode, double bound, const std::vector<std::string>& peers)
+{
+  const auto few = bench::sized<std::uint64_t>(100'000, 1'000);
+  const auto many = bench::sized<std::uint64_t>(1'100'000, 6'000);
+  const auto slope = [&](const std::string& of) -> std::optional<double> {
+    const auto at_few = count_instructions(of, few);
+    const auto at_many = at_few ? count_instructions(of, many) : std::nullopt;
+    if (!at_many) return std::nullopt;
+    return (*at_many - *at_few) / static_cast<double>(many - few);
+  };
+  std::vector<bench::figure> figures;
+  const auto add = [&](const std::string& who, const std::string& of) {
+    if (const auto found = slope(of)) {
+      figures.push_back({.what = "instructions, " + who,
+                         .key = "instructions/" + who,
+                         .value = {*found, *found, *found}});
+    }
+  };
+  add("fastgpu", "fastgpu_" + mode);
+  if (figures.empty()) {
+    state.SkipWithError("needs valgrind");
+    return;
+  }
+  figures[0].bound = bound;
+  for (const auto& peer : peers) add(peer, peer);
+  bench::report(state, figures);
+}
+
+const bench::registration all{[] {
+  bench::add("subtask_instructions/in_batches",
+             [](auto& state) { instructions(state, "in_batches", 15, {"tbb_auto", "omp_static", "plain_loop"}); });
+  bench::add("subtask_instructions/one_by_one",
+             [](auto& state) { instructions(state, "one_by_one", 250, {"tbb_grain_1", "omp_dynamic_1"}); });
+}};
+
+}  // namespace

@@ -1,0 +1,11 @@
+# The README's first C++ program is examples/quickstart.cpp, to the letter.
+file(READ ${SOURCE}/README.md readme)
+file(READ ${SOURCE}/examples/quickstart.cpp program)
+string(FIND "${readme}" "```cpp\n" begin)
+math(EXPR begin "${begin} + 7")
+string(SUBSTRING "${readme}" ${begin} -1 rest)
+string(FIND "${rest}" "```" end)
+string(SUBSTRING "${rest}" 0 ${end} block)
+if(NOT block STREQUAL program)
+  message(FATAL_ERROR "README.md's first C++ block differs from examples/quickstart.cpp")
+endif()
