@@ -35,7 +35,7 @@ std::int64_t waited_for_a_core()
 
 sample measure_once(const std::function<void()>& work)
 {
-  std::this_thread::sleep_for(pause);
+  std::this_thread::sleep_for(sized(pause, {}));
   const auto waited = waited_for_a_core();
   const auto begin = std::chrono::steady_clock::now();
   work();

@@ -13,7 +13,7 @@ forest::forest(const value_table& values, const void* operation, std::int64_t wi
       operation_{operation},
       width_{width},
       spans_{spans},
-      value_bytes_{(values.bytes * static_cast<std::size_t>(width) + 63) / 64 * 64}
+      value_bytes_{(values.bytes * static_cast<std::size_t>(width) + sizeof(cell) - 1) / sizeof(cell) * sizeof(cell)}
 {
 }
 
@@ -24,8 +24,9 @@ std::uint32_t forest::take_slot()
     free_slots_.pop_back();
     return slot;
   }
-  const auto slot = static_cast<std::uint32_t>(values_.size() / value_bytes_);
-  values_.resize(values_.size() + value_bytes_);
+  const auto cells = value_bytes_ / sizeof(cell);
+  const auto slot = static_cast<std::uint32_t>(values_.size() / cells);
+  values_.resize(values_.size() + cells);
   return slot;
 }
 

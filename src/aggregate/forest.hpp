@@ -50,7 +50,12 @@ class forest {
     [[nodiscard]] std::uint64_t first_span() const noexcept { return std::uint64_t{index} << level; }
   };
 
-  [[nodiscard]] std::byte* value(std::uint32_t slot) noexcept { return values_.data() + slot * value_bytes_; }
+  /// Values are whole cells, so that they are aligned as values may ask for.
+  struct alignas(64) cell {
+    std::byte bytes[64];
+  };
+
+  [[nodiscard]] std::byte* value(std::uint32_t slot) noexcept { return values_[slot * (value_bytes_ / sizeof(cell))].bytes; }
   [[nodiscard]] std::uint32_t take_slot();
   void settle();
 
@@ -60,7 +65,7 @@ class forest {
   std::uint32_t spans_;
   std::size_t value_bytes_;
   std::vector<node> nodes_;
-  std::vector<std::byte> values_;
+  std::vector<cell> values_;
   std::vector<std::uint32_t> free_slots_;
   std::size_t compact_at_ = 256;  // nodes at which push() looks for siblings that are not neighbours
 };

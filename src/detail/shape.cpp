@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t subtasks_max = std::numeric_limits<std::uint32_t>::max();
 constexpr std::int64_t automatic_subtasks = std::int64_t{1} << 14;
+constexpr std::int64_t automatic_tiles_max = std::int64_t{1} << 20;
 constexpr std::int64_t automatic_edge_min = 32;
 
 std::int64_t divide_up(std::int64_t n, std::int64_t by) { return n / by + (n % by != 0 ? 1 : 0); }
@@ -34,6 +35,9 @@ void check_extents(int rank, const std::int64_t* extent)
 void count_subtasks(space_shape& shape)
 {
   std::int64_t count = 1;
+  for (int d = 0; d < shape.rank; ++d) {
+    if (shape.dimensions[d].tiles == 0) return;  // nothing, however long the other dimensions are
+  }
   for (int d = 0; d < shape.rank; ++d) {
     const bool overflow = __builtin_mul_overflow(count, shape.dimensions[d].tiles, &count);
     if (overflow || count > subtasks_max) {
@@ -93,11 +97,22 @@ space_shape shape_by_cost(const double* costs, std::size_t items, std::size_t co
     throw error{errc::invalid_argument, "by_cost: too many items"};
   }
   double total = 0;
+  double largest = 0;
   for (std::size_t i = 0; i < items; ++i) {
     if (!std::isfinite(costs[i]) || costs[i] < 0) {
       throw error{errc::invalid_argument, "by_cost: cost of item " + std::to_string(i) + " is negative or not finite"};
     }
     total += costs[i];
+    largest = std::max(largest, costs[i]);
+  }
+  // Where sums and shares might be beyond all numbers, or below those of full precision, another unit is taken.
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  const bool odd_unit = largest > 0 && (exponent > 900 || exponent < -900);
+  const auto cost_of = [&](std::size_t i) { return odd_unit ? std::ldexp(costs[i], -exponent) : costs[i]; };
+  if (odd_unit) {
+    total = 0;
+    for (std::size_t i = 0; i < items; ++i) total += cost_of(i);
   }
   if (count == 0 || count > items) count = items;
   if (count > static_cast<std::size_t>(subtasks_max)) {
@@ -117,7 +132,7 @@ space_shape shape_by_cost(const double* costs, std::size_t items, std::size_t co
       table->prefix.push_back(before);
       ++open;
     }
-    before += costs[i];
+    before += cost_of(i);
   }
   table->bounds.push_back(static_cast<std::int64_t>(items));
   table->prefix.push_back(before);
@@ -140,9 +155,17 @@ space_shape shape_automatic(int rank, const std::int64_t* extent)
   } else {
     double indices = 1;
     for (int d = 0; d < rank; ++d) indices *= static_cast<double>(extent[d]);
-    const auto edge = std::pow(indices / static_cast<double>(automatic_subtasks), 1.0 / rank);
-    const auto power = std::bit_ceil(static_cast<std::uint64_t>(std::ceil(std::max(edge, 1.0))));
-    for (int d = 0; d < rank; ++d) tile[d] = std::max(automatic_edge_min, static_cast<std::int64_t>(power));
+    const auto ideal = std::pow(indices / static_cast<double>(automatic_subtasks), 1.0 / rank);
+    auto edge = std::max(automatic_edge_min,
+                         static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(std::ceil(ideal)))));
+    // Spaces that are long and thin have more tiles of an edge than square ones.
+    const auto tiles = [&] {
+      double product = 1;
+      for (int d = 0; d < rank; ++d) product *= static_cast<double>(divide_up(extent[d], edge));
+      return product;
+    };
+    while (tiles() > static_cast<double>(automatic_tiles_max)) edge *= 2;
+    for (int d = 0; d < rank; ++d) tile[d] = edge;
   }
   return shape_by_size(rank, extent, tile);
 }

@@ -22,9 +22,9 @@ class faulty_session final : public device_session {
 
   batch_status launch(interval batch) override
   {
-    ++batches_;
     why_ = {};
-    if (batches_ == dies_at_) {
+    const auto before = std::exchange(started_, started_ + batch.size());
+    if (before < dies_at_ && dies_at_ <= started_) {
       // Half of the batch is computed, and folded into a partial that nobody will see.
       if (batch.size() > 1 && host_->launch({batch.begin, batch.begin + batch.size() / 2}) == batch_status::kernel_failed) {
         return batch_status::kernel_failed;
@@ -57,7 +57,7 @@ class faulty_session final : public device_session {
   std::unique_ptr<device_session> host_;
   fault_plan plan_;
   std::mt19937_64 random_;
-  std::uint64_t batches_ = 0;
+  std::uint64_t started_ = 0;  // subtasks
   std::uint64_t dies_at_ = 0;  // never
   failure why_;
 };

@@ -18,7 +18,7 @@ struct fault_plan {
   double stall_share = 0.02;  ///< Of batches: late by up to `stall_ms`.
   double stall_ms = 3;
   double die_share = 0.5;     ///< Of runs: the device dies in one of its first batches, having computed a part of it.
-  std::uint32_t die_within = 64;  ///< Batches.
+  std::uint32_t die_within = 256;  ///< Subtasks that it has started at most when it dies.
 };
 
 /// One thread of the host behind a fault plan. When it dies, it is gone for the rest of the run and its open partial

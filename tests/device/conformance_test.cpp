@@ -125,7 +125,7 @@ class DeviceConformance : public testing::TestWithParam<device_case> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Of, DeviceConformance, testing::ValuesIn(all_devices),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& parameter) { return parameter.param.name; });
 
 TEST_P(DeviceConformance, DescribesItself)
 {
@@ -192,10 +192,13 @@ TEST_P(DeviceConformance, SealsNothingWhereNothingWasFolded)
 
 TEST_P(DeviceConformance, CanBeClosedWithNothingSealed)
 {
-  const auto job = make_job(space{100, by_size{10}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
-  (void)open(job.data(), fold_kind::single);
-  const auto session = open(job.data(), fold_kind::ordered);
-  run_all(*session, {{0, 5}});
+  const auto job = make_job(
+      space{100, by_size{10}}, [](std::uint64_t i) { return static_cast<double>(i); }, reduced(sum<double>{}));
+  for (const auto fold : {fold_kind::single, fold_kind::exact, fold_kind::ordered}) {
+    (void)open(job.data(), fold);
+    const auto session = open(job.data(), fold);
+    run_all(*session, {{0, 5}});
+  }
 }
 
 TEST_P(DeviceConformance, KeepsSessionsApart)

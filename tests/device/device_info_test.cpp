@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sched.h>
@@ -21,16 +22,23 @@ using fastgpu::requirements;
 
 constexpr std::uint64_t gib = std::uint64_t{1} << 30;
 
+device_info device_of(std::uint32_t id, const char* name, std::uint64_t memory_bytes, std::int32_t capability,
+                      std::vector<std::string> labels)
+{
+  device_info info;
+  info.id = {id};
+  info.name = name;
+  info.memory_bytes = memory_bytes;
+  info.compute_capability = capability;
+  info.labels = std::move(labels);
+  return info;
+}
+
 /// A host and three GPUs.
 std::vector<device_info> some_devices()
 {
-  std::vector<device_info> all(4);
-  all[0] = {.id = {0}, .name = "host:4", .kind = "host", .memory_bytes = 64 * gib, .labels = {"ecc"}};
-  all[1] = {.id = {1}, .name = "cuda:0", .kind = "cuda", .memory_bytes = 8 * gib, .compute_capability = 75};
-  all[2] = {.id = {2}, .name = "cuda:1", .kind = "cuda", .memory_bytes = 80 * gib, .compute_capability = 90,
-            .labels = {"ecc", "nvlink"}};
-  all[3] = {.id = {3}, .name = "cuda:2", .kind = "cuda", .memory_bytes = 0, .compute_capability = 80, .labels = {"ecc"}};
-  return all;
+  return {device_of(0, "host:4", 64 * gib, 0, {"ecc"}), device_of(1, "cuda:0", 8 * gib, 75, {}),
+          device_of(2, "cuda:1", 80 * gib, 90, {"ecc", "nvlink"}), device_of(3, "cuda:2", 0, 80, {"ecc"})};
 }
 
 std::vector<std::uint32_t> matching(const requirements& need)

@@ -41,8 +41,9 @@ inline std::int64_t tile_begin(const dimension& d, std::int64_t tile)
 }
 inline std::int64_t tile_end(const dimension& d, std::int64_t tile)
 {
-  const auto end = tile_begin(d, tile) + d.size + (tile < d.longer ? 1 : 0);
-  return end < d.extent ? end : d.extent;
+  const auto begin = tile_begin(d, tile);
+  const auto size = d.size + (tile < d.longer ? 1 : 0);
+  return size < d.extent - begin ? begin + size : d.extent;
 }
 
 /// The indices of subtask `number`.
