@@ -8,12 +8,14 @@
 
 namespace fastgpu::inline v0::detail {
 
-forest::forest(const value_table& values, const void* operation, std::int64_t width, std::uint32_t spans)
+forest::forest(const value_table& values, const void* operation, std::int64_t width, std::uint32_t spans,
+               memory_source& memory)
     : table_{&values},
       operation_{operation},
       width_{width},
       spans_{spans},
-      value_bytes_{(values.bytes * static_cast<std::size_t>(width) + sizeof(cell) - 1) / sizeof(cell) * sizeof(cell)}
+      value_bytes_{(values.bytes * static_cast<std::size_t>(width) + sizeof(cell) - 1) / sizeof(cell) * sizeof(cell)},
+      values_{source_allocator<cell>{memory}}
 {
 }
 

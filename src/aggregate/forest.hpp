@@ -6,6 +6,8 @@
 
 #include <fastgpu/detail/value_table.hpp>
 
+#include "detail/memory.hpp"
+
 /// @file
 /// A device's partial in mode `ordered`: values of nodes of one fixed binary tree over span numbers.
 
@@ -19,7 +21,8 @@ namespace fastgpu::inline v0::detail {
 class forest {
  public:
   /// Values are `width` elements that `values` describes; `operation` outlives the forest.
-  forest(const value_table& values, const void* operation, std::int64_t width, std::uint32_t spans);
+  forest(const value_table& values, const void* operation, std::int64_t width, std::uint32_t spans,
+         memory_source& memory = heap());
 
   /// Adds the value of one span, which is copied. Each span comes once.
   void push(std::uint32_t span, const void* value);
@@ -65,7 +68,7 @@ class forest {
   std::uint32_t spans_;
   std::size_t value_bytes_;
   std::vector<node> nodes_;
-  std::vector<cell> values_;
+  std::vector<cell, source_allocator<cell>> values_;
   std::vector<std::uint32_t> free_slots_;
   std::size_t compact_at_ = 256;  // nodes at which push() looks for siblings that are not neighbours
 };

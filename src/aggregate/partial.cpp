@@ -7,13 +7,7 @@
 
 namespace fastgpu::inline v0::detail {
 
-aligned_bytes allocate_aligned(std::size_t bytes)
-{
-  if (bytes == 0) return {};
-  return aligned_bytes{static_cast<std::byte*>(::operator new(bytes, std::align_val_t{64}))};
-}
-
-partial::partial(const job_data& job, fold_kind kind) : job_{&job}
+partial::partial(const job_data& job, fold_kind kind, memory_source& memory) : job_{&job}
 {
   target_.kind = kind;
   if (kind == fold_kind::none) return;
@@ -22,22 +16,22 @@ partial::partial(const job_data& job, fold_kind kind) : job_{&job}
   switch (kind) {
     case fold_kind::none: break;
     case fold_kind::single:
-      value_ = allocate_aligned(bytes);
+      value_ = allocate_aligned(bytes, memory);
       target_.value = value_.get();
       if (job.code->vector_value) values.identity(target_.value, job.width);
       break;
     case fold_kind::exact:
-      value_ = allocate_aligned(values.exact_bytes);
+      value_ = allocate_aligned(values.exact_bytes, memory);
       target_.value = value_.get();
       values.exact_clear(target_.value);
       break;
     case fold_kind::ordered:
       if (job.code->vector_value) {
-        span_value_ = allocate_aligned(2 * bytes);
+        span_value_ = allocate_aligned(2 * bytes, memory);
         target_.span_value = span_value_.get();
       }
       forest_.emplace(values, job.operation, job.width,
-                      ((job.shape.count - 1) >> job.shape.span_log2) + 1);
+                      ((job.shape.count - 1) >> job.shape.span_log2) + 1, memory);
       target_.forest = &*forest_;
       target_.push = [](void* to, std::uint32_t span, const void* value) { static_cast<forest*>(to)->push(span, value); };
       break;

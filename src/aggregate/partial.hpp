@@ -2,34 +2,26 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
 #include <optional>
 
 #include <fastgpu/detail/program.hpp>
 
 #include "aggregate/forest.hpp"
 #include "detail/interval_set.hpp"
+#include "detail/memory.hpp"
 
 /// @file
 /// A partial: what one worker of a device has aggregated, with the exact set of subtasks folded in it.
 
 namespace fastgpu::inline v0::detail {
 
-struct free_aligned {
-  void operator()(std::byte* bytes) const noexcept { ::operator delete(bytes, std::align_val_t{64}); }
-};
-using aligned_bytes = std::unique_ptr<std::byte[], free_aligned>;
-
-/// Memory aligned to 64 bytes; a null pointer for none.
-[[nodiscard]] aligned_bytes allocate_aligned(std::size_t bytes);
-
 /// Values and fold-set, filled through target(). Empty when made.
 ///
 /// @par Threads  One writer; handed over whole when sealed.
 class partial {
  public:
-  partial(const job_data& job, fold_kind kind);
+  /// Values lie in memory of `memory`.
+  partial(const job_data& job, fold_kind kind, memory_source& memory = heap());
 
   /// Where a program's host entry puts values. Stable while the partial is.
   [[nodiscard]] fold_target& target() noexcept { return target_; }

@@ -143,8 +143,10 @@ void cluster_core::work(std::uint32_t worker)
     options_.thread_start(options_.thread_context, {places_[worker].device}, places_[worker].worker);
   }
   const bool oversubscribed = places_.size() > allowed_cores();
-  while (!stopping_.load(std::memory_order_acquire)) {
+  for (;;) {
+    // The epoch first: read after the end had raised it, it would be waited for to change once more.
     const auto epoch = epoch_.load(std::memory_order_acquire);
+    if (stopping_.load(std::memory_order_acquire)) return;
     const auto seen = generation();
     bool any = false;
     for (std::size_t next = 0;;) {

@@ -65,6 +65,7 @@ struct session_request {
   fold_kind fold = fold_kind::none;
   const int* stop = nullptr;   ///< Non-zero once the run is over; read through std::atomic_ref.
   std::uint32_t worker = 0;    ///< Which of the device's workers.
+  memory_source* memory = &heap();  ///< For partials and staging.
 };
 
 /// Something that runs subtasks: one GPU, or one group of CPU threads.

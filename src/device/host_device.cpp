@@ -33,14 +33,15 @@ class host_session final : public device_session {
       : job_{*request.job},
         fold_{request.fold},
         context_{device, request.stop},
-        staging_{allocate_aligned(staging_bytes_of(job_))}
+        memory_{*request.memory},
+        staging_{allocate_aligned(staging_bytes_of(job_), memory_)}
   {
     context_.staging = staging_.get();
   }
 
   batch_status launch(interval batch) override
   {
-    if (!open_) open_ = std::make_unique<partial>(job_, fold_);
+    if (!open_) open_ = std::make_unique<partial>(job_, fold_, memory_);
     if (!open_->fold(batch)) {
       return fail(errc::internal, batch.begin, "subtask " + std::to_string(batch.begin) + " was about to be folded twice");
     }
@@ -71,6 +72,7 @@ class host_session final : public device_session {
   const job_data& job_;
   fold_kind fold_;
   worker_context context_;
+  memory_source& memory_;
   aligned_bytes staging_;
   std::unique_ptr<partial> open_;
   std::uint64_t counter_ = 0;
@@ -110,7 +112,12 @@ std::unique_ptr<device_session> open_host_session(device_id device, const sessio
   return std::make_unique<host_session>(device, request);
 }
 
-worker_context::~worker_context() { ::operator delete(scratch_, std::align_val_t{64}); }
+void free_scratch(std::byte* scratch, std::size_t bytes) noexcept
+{
+  if (scratch != nullptr) heap().deallocate(scratch, bytes, memory_alignment);
+}
+
+worker_context::~worker_context() { free_scratch(scratch_, scratch_bytes_); }
 
 void worker_context::throw_failure() const { throw std::runtime_error{failure_}; }
 
@@ -121,9 +128,8 @@ namespace fastgpu::inline v0 {
 std::byte* host_context::scratch(std::size_t bytes)
 {
   if (bytes > scratch_bytes_) {
-    ::operator delete(std::exchange(scratch_, nullptr), std::align_val_t{64});
-    scratch_bytes_ = 0;
-    scratch_ = detail::allocate_aligned(bytes).release();
+    detail::free_scratch(std::exchange(scratch_, nullptr), std::exchange(scratch_bytes_, 0));
+    scratch_ = static_cast<std::byte*>(detail::heap().allocate(bytes, detail::memory_alignment));
     scratch_bytes_ = bytes;
   }
   return scratch_;

@@ -30,7 +30,7 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
       deadline_{steady_clock::time_point::max()},
       ledger_{count_, core_->devices().size()},
       grants_{*core_, ledger_, core_->devices().size(), count_, span_},
-      total_{job_->data, count_ == 0 ? fold_kind::none : fold}
+      total_{job_->data, count_ == 0 ? fold_kind::none : fold, core_->memory()}
 {
   if (options_.deadline.count > 0) {
     deadline_ = started_ + std::chrono::duration_cast<steady_clock::duration>(
@@ -174,7 +174,7 @@ bool run_state::open_session(std::uint32_t worker)
   auto& me = *workers_[worker];
   const auto place = core_->places()[worker];
   try {
-    me.session = core_->devices()[place.device]->open({&job_->data, fold_, &phase_, place.worker});
+    me.session = core_->devices()[place.device]->open({&job_->data, fold_, &phase_, place.worker, &core_->memory()});
     return true;
   } catch (const std::exception& e) {
     report_lost(worker, {}, {make_error_code(errc::device_lost), std::string{"opening a session: "} + e.what()});
@@ -527,7 +527,7 @@ void run_state::deliver()
   for (auto& slot : workers_) slot->session.reset();
   const auto& job = job_->data;
   if (phase() == run_phase::done && job.code->values != nullptr) {
-    result_ = allocate_aligned(job.code->values->bytes * static_cast<std::size_t>(job.width));
+    result_ = allocate_aligned(job.code->values->bytes * static_cast<std::size_t>(job.width), core_->memory());
     if (count_ == 0) {
       job.code->values->identity(result_.get(), job.width);
     } else {

@@ -42,6 +42,8 @@ class run_state final : public run_core {
  public:
   run_state(ref<cluster_core> core, ref<const job_storage> job, const placement& table, const run_options& options,
             fold_kind fold);
+  /// Who has seen finished() may let go while deliver() still has the lock: it is waited for.
+  ~run_state() override { const std::scoped_lock lock{mutex_}; }
 
   // run_core
   void wait() override;

@@ -79,9 +79,9 @@ std::unique_ptr<partial> fold_in_pieces(const job_data& job, fold_kind kind, std
 
 TEST(AlignedBytes, AreAlignedTo64)
 {
-  EXPECT_EQ(fastgpu::detail::allocate_aligned(0), nullptr);
+  EXPECT_EQ(fastgpu::detail::allocate_aligned(0, fastgpu::detail::heap()), nullptr);
   for (const std::size_t bytes : {1u, 63u, 64u, 1000u}) {
-    const auto memory = fastgpu::detail::allocate_aligned(bytes);
+    const auto memory = fastgpu::detail::allocate_aligned(bytes, fastgpu::detail::heap());
     EXPECT_EQ(std::bit_cast<std::uintptr_t>(memory.get()) % 64, 0u);
     std::memset(memory.get(), 1, bytes);
   }

@@ -8,10 +8,12 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <memory_resource>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <fastgpu/cluster/memory_resource.hpp>
 #include <fastgpu/fastgpu.hpp>
 #include <fastgpu/observe/log.hpp>
 
@@ -88,6 +90,42 @@ TEST(Embedding, CallsTheThreadStartHookOnEveryWorker)
     run_something(cluster);
   }
   EXPECT_EQ(calls, 3);
+}
+
+/// Counts what it gives and takes back.
+class counting_resource : public std::pmr::memory_resource {
+ public:
+  std::atomic<std::size_t> given = 0;
+  std::atomic<std::size_t> out = 0;
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override
+  {
+    given += bytes;
+    out += bytes;
+    return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override
+  {
+    out -= bytes;
+    std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+  }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+
+TEST(Embedding, TakesMemoryForPartialsFromTheResourceThatWasGiven)
+{
+  counting_resource resource;
+  fastgpu::pmr_memory_source memory{resource};
+  {
+    fastgpu::cluster cluster{fastgpu::cluster_options{.devices = "host:2", .memory = &memory}};
+    const auto bins = fastgpu::histogram(cluster, 100000, 1 << 16, [](std::uint64_t i) { return i & 0xffff; });
+    EXPECT_EQ(bins.get()[1], 2u);
+    const auto sum = fastgpu::reduce(cluster, 1000, [](std::uint64_t) { return 0.5; }, fastgpu::sum<double>{});
+    EXPECT_EQ(sum.get(), 500.0);
+  }
+  EXPECT_GE(resource.given, std::size_t{8} << 16);
+  EXPECT_EQ(resource.out, 0u);
 }
 
 TEST(Embedding, SendsItsLogToTheSinkThatWasGiven)

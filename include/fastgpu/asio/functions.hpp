@@ -99,8 +99,8 @@ decltype(auto) async_for_each_of(cluster& on, const run_options& options, const 
   std::tuple<std::decay_t<std::tuple_element_t<I, All>>...> args{std::get<I>(std::move(all))...};
   return async_start(
       [&on, options, over, f = std::move(f), args = std::move(args)]() mutable {
-        return std::apply(
-            [&](auto&... each) { return execute(on, make_job(over, std::move(f), std::move(each)...), options); }, args);
+        const auto make = [&](auto&... each) { return make_job(over, std::move(f), std::move(each)...); };
+        return execute(on, std::apply(make, args), options);
       },
       std::get<sizeof...(I)>(std::move(all)));
 }

@@ -28,8 +28,8 @@ struct deliver_outcome {
 
 /// Completes when `of` has ended, however it did: void(outcome<T>). What there is to throw, outcome::get() throws.
 ///
-/// @param of     An rvalue is moved in. An lvalue stays the caller's, for progress(), cancel() and trace_json(), and may
-///               be destroyed at any time: it is a run, so that cancels it.
+/// @param of     An rvalue is moved in. An lvalue stays the caller's, for progress(), cancel() and trace_json(); it may
+///               be destroyed at any time, which cancels the run.
 /// @param token  use_future, use_awaitable, a callback, or any other completion token.
 /// @par Executors     The handler is called on its associated executor, neither inside this call nor on a thread of the
 ///                    library; without one, on boost::asio::system_executor, which starts threads of its own.

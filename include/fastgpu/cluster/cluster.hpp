@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include <fastgpu/cluster/memory_source.hpp>
 #include <fastgpu/config.hpp>
 #include <fastgpu/detail/ref.hpp>
 #include <fastgpu/device/device_info.hpp>
@@ -22,7 +23,10 @@ struct cluster_options {
   /// Devices, joined by commas: `host` or `host:N` (one device of N threads), `host:N*K` (K such devices), `paced:RATE`
   /// (RATE subtasks a second) and `paced:RATE*K`, `faulty:SEED` and `faulty:SEED*K`, `cuda:0`, `cuda:all`. Empty: every
   /// GPU, else one host device of all allowed cores.
-  std::string devices;
+  std::string devices{};
+
+  /// Memory for values, partials and staged slices. Null: the heap. Outlives the cluster and its runs.
+  memory_source* memory = nullptr;
 
   /// Called on each thread of the library before it does anything, e.g. to set its name. It must not throw.
   void (*thread_start)(void* context, device_id device, std::uint32_t worker) = nullptr;

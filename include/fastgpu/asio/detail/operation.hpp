@@ -45,12 +45,12 @@ class completion_service final : public boost::asio::execution_context::service 
 
    protected:
     explicit operation(completion_service& home) noexcept : home_{home} {}
-    ~operation() = default;
+    virtual ~operation() = default;
 
    private:
     friend completion_service;
     [[nodiscard]] virtual run_core& core() const noexcept = 0;
-    virtual void post() noexcept = 0;     // gives itself to its executor; ends the program where there is no memory for it
+    virtual void post() noexcept = 0;     // gives itself to its executor; without memory for that the program ends
     virtual void destroy() noexcept = 0;  // without calling the handler
 
     completion_service& home_;
@@ -191,9 +191,9 @@ class wait_operation final : public completion_service::operation {
   {
     auto& home = boost::asio::use_service<completion_service>(context_of(io));
     allocator own{boost::asio::get_associated_allocator(handler)};
-    memory room{own};
-    owner self{new (room.at) wait_operation{home, std::move(of), std::move(handler), io, own}};
-    room.at = nullptr;
+    room place{own};
+    owner self{new (place.at) wait_operation{home, std::move(of), std::move(handler), io, own}};
+    place.at = nullptr;
 
     if (const auto slot = boost::asio::get_associated_cancellation_slot(self->handler_); slot.is_connected()) {
       slot.template emplace<canceller>(self->run_.core());
@@ -214,9 +214,9 @@ class wait_operation final : public completion_service::operation {
       boost::asio::associated_allocator_t<Handler>>::template rebind_alloc<wait_operation>;
   using traits = std::allocator_traits<allocator>;
 
-  struct memory {
-    explicit memory(allocator& from) : of{from}, at{traits::allocate(from, 1)} {}
-    ~memory()
+  struct room {
+    explicit room(allocator& from) : of{from}, at{traits::allocate(from, 1)} {}
+    ~room()
     {
       if (at != nullptr) traits::deallocate(of, at, 1);
     }
@@ -247,7 +247,7 @@ class wait_operation final : public completion_service::operation {
         handler_{std::move(handler)}
   {
   }
-  ~wait_operation() = default;
+  ~wait_operation() override = default;
 
   run_core& core() const noexcept override { return *run_.core(); }
 
@@ -255,9 +255,9 @@ class wait_operation final : public completion_service::operation {
   {
     const auto io = io_work_.get_executor();
     const auto executor = handler_work_.get_executor();
-    const auto allocator = boost::asio::get_associated_allocator(handler_);
-    boost::asio::post(
-        io, bound_function{[self = owner{this}]() mutable { complete(std::move(self)); }, executor, allocator});
+    const auto memory = boost::asio::get_associated_allocator(handler_);
+    boost::asio::post(io,
+                      bound_function{[self = owner{this}]() mutable { complete(std::move(self)); }, executor, memory});
   }
 
   void destroy() noexcept override
