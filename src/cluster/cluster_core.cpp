@@ -32,17 +32,6 @@ cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const c
     for (std::uint32_t w = 0; w < devices_[d]->info().workers; ++w) places_.push_back({d, w});
   }
   random_state_ = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-  const auto close = [this] {
-    {
-      const std::scoped_lock lock{mutex_};
-      closing_ = true;
-    }
-    stopping_.store(true, std::memory_order_release);
-    notify_all();
-    timer_.notify_all();
-    for (auto& thread : threads_) thread.join();
-    if (watcher_.joinable()) watcher_.join();
-  };
   try {
     threads_.reserve(places_.size());
     for (std::uint32_t w = 0; w < places_.size(); ++w) threads_.emplace_back([this, w] { work(w); });
@@ -56,6 +45,11 @@ cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const c
 cluster_core::~cluster_core()
 {
   Expects(runs_.empty());  // a run holds a reference to its core
+  close();
+}
+
+void cluster_core::close()
+{
   {
     const std::scoped_lock lock{mutex_};
     closing_ = true;
@@ -64,7 +58,7 @@ cluster_core::~cluster_core()
   notify_all();
   timer_.notify_all();
   for (auto& thread : threads_) thread.join();
-  watcher_.join();
+  if (watcher_.joinable()) watcher_.join();
 }
 
 std::vector<device_info> cluster_core::describe() const

@@ -74,6 +74,7 @@ class cluster_core final : public ref_counted, public environment {
   void work(std::uint32_t worker);
   void watch();  // the timer thread
   void update_top();  // under mutex_
+  void close();
 
   std::vector<std::unique_ptr<device>> devices_;
   std::vector<worker_place> places_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -41,7 +42,12 @@ class host_session final : public device_session {
 
   batch_status launch(interval batch) override
   {
-    if (!open_) open_ = std::make_unique<partial>(job_, fold_, memory_);
+    try {
+      if (!open_) open_ = std::make_unique<partial>(job_, fold_, memory_);
+    } catch (const std::bad_alloc&) {
+      why_ = {make_error_code(errc::device_failed), "no memory for a partial"};
+      return batch_status::failed;
+    }
     if (!open_->fold(batch)) {
       return fail(errc::internal, batch.begin, "subtask " + std::to_string(batch.begin) + " was about to be folded twice");
     }

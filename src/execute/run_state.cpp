@@ -56,7 +56,9 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
     const auto named = std::any_of(table.entries.begin(), table.entries.end(),
                                    [&](const placement_entry& e) { return e.device.value == d; });
-    if (!named) grants_.exclude({d});
+    if (named) continue;
+    grants_.exclude({d});
+    all_may_steal_.store(false, std::memory_order_relaxed);
   }
   summary_.policy = table.policy;
 }
@@ -142,6 +144,16 @@ void run_state::let_go()
 }
 
 bool run_state::work(std::uint32_t worker, std::uint32_t generation)
+{
+  try {
+    return run_batches(worker, generation);
+  } catch (const std::exception& e) {  // no memory for what the library itself keeps: the thread must not end with it
+    end(run_phase::failed, {make_error_code(errc::device_failed), std::string{"a worker stopped: "} + e.what()});
+    return false;
+  }
+}
+
+bool run_state::run_batches(std::uint32_t worker, std::uint32_t generation)
 {
   auto& me = *workers_[worker];
   auto& device = device_of(worker);
@@ -285,7 +297,7 @@ interval run_state::next_batch(std::uint32_t worker)
     if (auto range = me.deque.take_side(); !range.empty()) {
       if (range.size() <= span_) return range;  // a suspect, maybe: not where a faulty device could steal it back
       me.deque.refill(range);
-      core_->notify_one();  // between the two lines above a thief saw nothing here, and may be asleep by now
+      wake_thief();  // between the two lines above a thief saw nothing here, and may be asleep by now
       continue;
     }
     auto stolen = steal_from_sibling(worker);
@@ -304,9 +316,19 @@ interval run_state::first_of(worker_slot& me, interval range)
   const auto cut = range.begin + std::min(n, range.size());
   if (cut < range.end) {
     me.deque.refill({cut, range.end});
-    core_->notify_one();
+    wake_thief();
   }
   return {range.begin, cut};
+}
+
+/// One sleeper, if any of them will do.
+void run_state::wake_thief() noexcept
+{
+  if (all_may_steal_.load(std::memory_order_relaxed)) {
+    core_->notify_one();
+  } else {
+    core_->notify_all();
+  }
 }
 
 double run_state::speed_of(const worker_slot& w) const noexcept
@@ -344,10 +366,19 @@ interval run_state::steal_from_sibling(std::uint32_t worker)
 interval run_state::steal_from_device(std::uint32_t worker)
 {
   if (devices_.size() == 1) return {};
+  for (;;) {
+    const auto [stolen, again] = try_steal_from_device(worker);
+    if (!stolen.empty() || !again) return stolen;
+  }
+}
+
+/// What was stolen, and if nothing, whether that was for somebody having been quicker.
+std::pair<interval, bool> run_state::try_steal_from_device(std::uint32_t worker)
+{
   const auto my_device = core_->places()[worker].device;
   auto& me = *workers_[worker];
   const std::scoped_lock lock{mutex_};
-  if (!running(*devices_[my_device])) return {};
+  if (!running(*devices_[my_device])) return {{}, false};
   const auto my_speed = speed_of(me);
   const bool healthy = grants_.failures({my_device}) == 0;
 
@@ -365,7 +396,7 @@ interval run_state::steal_from_device(std::uint32_t worker)
       if (healthy && slot.deque.has_side()) {
         if (auto range = slot.deque.take_side(); !range.empty()) {
           ledger_.move(range, {d}, {my_device});
-          return range;
+          return {range, false};
         }
       }
       const auto left = slot.deque.peek().size();
@@ -375,19 +406,19 @@ interval run_state::steal_from_device(std::uint32_t worker)
       if (time > best.time) best = {d, &slot, time};
     }
   }
-  if (best.slot == nullptr) return {};
+  if (best.slot == nullptr) return {{}, false};
 
   const auto left = best.slot->deque.peek().size();
   const auto their_speed = speed_of(*best.slot);
   auto keep = left / 2;
   if (my_speed > 0 && their_speed > 0) {
     // Not for a loss: alone the owner would be done before the thief is done with one span.
-    if (std::min(span_, left) / my_speed > left / their_speed) return {};
+    if (std::min(span_, left) / my_speed > left / their_speed) return {{}, false};
     keep = static_cast<std::uint32_t>(left * (their_speed / (my_speed + their_speed)));
   }
   const auto stolen = best.slot->deque.steal_back(whole_spans(keep, span_), span_);
   if (!stolen.empty()) ledger_.move(stolen, {best.device}, {my_device});
-  return stolen;
+  return {stolen, true};
 }
 
 // What is rare ----------------------------------------------------------------------------------------------------
@@ -468,6 +499,7 @@ void run_state::settle_loss(std::uint32_t number)
 {
   auto& device = *devices_[number];
   device.loss_reported = true;
+  all_may_steal_.store(false, std::memory_order_relaxed);
   log_line(log_level::warning, "device " + std::to_string(number) + " (" + core_->devices()[number]->info().name +
                                    ") is lost to this run: " + device.why_lost.detail);
   for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
@@ -525,14 +557,11 @@ void run_state::deliver()
   core_->retire(*this);
   const auto begin_ns = since_start();
   for (auto& slot : workers_) slot->session.reset();
-  const auto& job = job_->data;
-  if (phase() == run_phase::done && job.code->values != nullptr) {
-    result_ = allocate_aligned(job.code->values->bytes * static_cast<std::size_t>(job.width), core_->memory());
-    if (count_ == 0) {
-      job.code->values->identity(result_.get(), job.width);
-    } else {
-      total_.value(result_.get());
-    }
+  try {
+    take_value();
+  } catch (const std::exception& e) {
+    std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
+    why_ = {make_error_code(errc::internal), std::string{"the value could not be made: "} + e.what()};
   }
   aggregate_ns_ += since_start() - begin_ns;
   fill_summary();
@@ -546,6 +575,19 @@ void run_state::deliver()
     finished_.notify_all();
   }
   for (const auto& [call, context] : callbacks) call(context);
+}
+
+void run_state::take_value()
+{
+  const auto& job = job_->data;
+  if (phase() == run_phase::done && job.code->values != nullptr) {
+    result_ = allocate_aligned(job.code->values->bytes * static_cast<std::size_t>(job.width), core_->memory());
+    if (count_ == 0) {
+      job.code->values->identity(result_.get(), job.width);
+    } else {
+      total_.value(result_.get());
+    }
+  }
 }
 
 void run_state::fill_summary()

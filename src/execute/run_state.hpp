@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fastgpu/execute/execute.hpp>
@@ -125,6 +126,9 @@ class run_state final : public run_core {
   }
   [[nodiscard]] device_slot& device_of(std::uint32_t worker) { return *devices_[core_->places()[worker].device]; }
 
+  bool run_batches(std::uint32_t worker, std::uint32_t generation);
+  void wake_thief() noexcept;
+
   // The hot path
   [[nodiscard]] bool running(const device_slot& device) const noexcept
   {
@@ -140,6 +144,7 @@ class run_state final : public run_core {
   [[nodiscard]] interval first_of(worker_slot& me, interval range);
   [[nodiscard]] interval steal_from_sibling(std::uint32_t worker);
   [[nodiscard]] interval steal_from_device(std::uint32_t worker);
+  [[nodiscard]] std::pair<interval, bool> try_steal_from_device(std::uint32_t worker);
   [[nodiscard]] double speed_of(const worker_slot& w) const noexcept;
 
   // What is rare
@@ -152,6 +157,7 @@ class run_state final : public run_core {
   void end_locked(run_phase how, failure why);
   [[nodiscard]] bool ready_to_deliver();  // under mutex_; true once
   void deliver();
+  void take_value();
   void fill_summary();
 
   ref<cluster_core> core_;
@@ -168,6 +174,7 @@ class run_state final : public run_core {
 
   mutable int phase_ = 0;                       // a run_phase; through std::atomic_ref, since kernels poll it
   std::atomic<std::uint32_t> seal_tick_ = 0;
+  std::atomic<bool> all_may_steal_ = true;      // no device is out of the run
   std::atomic<std::uint32_t> delivered_ = 0;
 
   mutable std::mutex mutex_;

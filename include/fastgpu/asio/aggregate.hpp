@@ -34,8 +34,8 @@ class [[nodiscard]] async_value {
 
   [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
 
-  operator const T&() const& noexcept { return get(); }          // NOLINT: a value is its value
-  operator T() && { return std::move(*this).get(); }             // NOLINT
+  operator T() const& { return get(); }               // NOLINT: a value is its value
+  operator T() && { return std::move(*this).get(); }  // NOLINT
   /// @pre  has_value(), as for all that gives the value.
   [[nodiscard]] const T& get() const& noexcept
   {

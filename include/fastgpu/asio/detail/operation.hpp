@@ -13,12 +13,15 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/context_as.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/is_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/query.hpp>
+#include <boost/asio/require.hpp>
 #include <boost/asio/system_executor.hpp>
 
 #include <fastgpu/run.hpp>
@@ -157,6 +160,12 @@ boost::asio::execution_context& context_of(const Executor& executor)
   }
 }
 
+/// Whether boost::asio::post() takes it. That of boost::asio::any_completion_handler, for one, may call at once.
+template <class Executor>
+inline constexpr bool can_post =
+    boost::asio::can_require<Executor, boost::asio::execution::blocking_t::never_t>::value ||
+    boost::asio::is_executor<Executor>::value;
+
 /// A function for boost::asio::post() that stands for a handler: with its executor and its allocator.
 template <class Function, class Executor, class Allocator>
 class bound_function {
@@ -184,6 +193,10 @@ class bound_function {
 /// `Deliver::deliver(handler, run)` calls the handler.
 template <class Deliver, class T, class Handler, class Executor>
 class wait_operation final : public completion_service::operation {
+  static_assert(can_post<Executor>,
+                "fastgpu: the handler's executor cannot post: bind another with boost::asio::bind_executor(), or give "
+                "async_wait() or async_aggregate() one");
+
  public:
   /// Has `handler` called on its associated executor, by way of `io`, when `of` has ended. Where the initiation fails
   /// the run is cancelled and waited for.
@@ -195,7 +208,7 @@ class wait_operation final : public completion_service::operation {
     owner self{new (place.at) wait_operation{home, std::move(of), std::move(handler), io, own}};
     place.at = nullptr;
 
-    if (const auto slot = boost::asio::get_associated_cancellation_slot(self->handler_); slot.is_connected()) {
+    if (auto slot = boost::asio::get_associated_cancellation_slot(self->handler_); slot.is_connected()) {
       slot.template emplace<canceller>(self->run_.core());
     }
     if (!home.open(*self)) return;

@@ -1,0 +1,272 @@
+#include <fastgpu/assign/policy.hpp>  // first: shows that the header stands alone
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <fastgpu/error.hpp>
+#include <gtest/gtest.h>
+
+namespace {
+
+using fastgpu::assign;
+using fastgpu::assignment_policy;
+using fastgpu::by_cost;
+using fastgpu::by_size;
+using fastgpu::by_speed;
+using fastgpu::decompose;
+using fastgpu::device_info;
+using fastgpu::equal;
+using fastgpu::errc;
+using fastgpu::interval;
+using fastgpu::least_loaded;
+using fastgpu::placement;
+using fastgpu::space;
+using fastgpu::subtask_list;
+
+const std::vector<assignment_policy> policies{equal{}, least_loaded{}, by_speed{}};
+
+subtask_list uniform(std::uint32_t n) { return decompose(space{n, by_size{1}}); }
+subtask_list with_costs(const std::vector<double>& costs) { return decompose(space{by_cost{costs}}); }
+
+struct traits {
+  double speed = 0;
+  std::uint64_t load = 0;
+  std::uint32_t workers = 1;
+};
+
+std::vector<device_info> devices_with(const std::vector<traits>& all)
+{
+  std::vector<device_info> devices;
+  for (const auto& t : all) {
+    device_info info;
+    info.id = {static_cast<std::uint32_t>(devices.size())};
+    info.name = "device " + std::to_string(devices.size());
+    info.speed = t.speed;
+    info.load = t.load;
+    info.workers = t.workers;
+    devices.push_back(info);
+  }
+  return devices;
+}
+
+/// How many subtasks each device gets.
+std::vector<std::uint32_t> counts(const placement& table)
+{
+  std::vector<std::uint32_t> all;
+  for (const auto& entry : table.entries) {
+    std::uint32_t count = 0;
+    for (const auto& range : entry.ranges) count += range.size();
+    all.push_back(count);
+  }
+  return all;
+}
+using numbers = std::vector<std::uint32_t>;
+
+TEST(Assign, GivesContiguousSharesInTheDevicesOrder)
+{
+  const auto table = assign(uniform(10), devices_with({{}, {}, {}}), equal{});
+  ASSERT_EQ(table.entries.size(), 3u);
+  EXPECT_EQ(table.entries[0].ranges, (std::vector<interval>{{0, 4}}));
+  EXPECT_EQ(table.entries[1].ranges, (std::vector<interval>{{4, 7}}));
+  EXPECT_EQ(table.entries[2].ranges, (std::vector<interval>{{7, 10}}));
+  EXPECT_EQ(table.entries[1].device.value, 1u);
+  EXPECT_EQ(table.entries[1].name, "device 1");
+  EXPECT_EQ(table.policy, "equal");
+  EXPECT_EQ(table.subtasks, 10u);
+  EXPECT_EQ(table.shape, digest(uniform(10).shape()));
+}
+
+TEST(Assign, SaysWhereThereIsNoDevice)
+{
+  for (const auto& policy : policies) {
+    try {
+      (void)assign(uniform(10), {}, policy);
+      ADD_FAILURE();
+    } catch (const fastgpu::error& e) {
+      EXPECT_EQ(e.code(), errc::no_usable_device);
+      EXPECT_STREQ(e.what(), "assign: there is no device");
+    }
+  }
+}
+
+TEST(Assign, LeavesOutDevicesThatDoNotMatch)
+{
+  auto devices = devices_with({{}, {}, {}});
+  devices[1].labels = {"fast"};
+  const auto table = assign(uniform(10), devices, equal{}, {.memory_bytes = 0, .compute_capability = 0, .labels = {"fast"}});
+  ASSERT_EQ(table.entries.size(), 1u);
+  EXPECT_EQ(table.entries[0].device.value, 1u);
+  EXPECT_EQ(counts(table), numbers{10});
+  fastgpu::requirements need;
+  need.labels = {"slow"};
+  EXPECT_THROW((void)assign(uniform(10), devices, equal{}, need), fastgpu::error);
+}
+
+TEST(Assign, GivesNothingToAnyoneWhereThereIsNothing)
+{
+  for (const auto& policy : policies) {
+    const auto table = assign(uniform(0), devices_with({{1.0, 5, 2}, {0, 0, 1}}), policy);
+    ASSERT_EQ(table.entries.size(), 2u);
+    EXPECT_TRUE(table.entries[0].ranges.empty());
+    EXPECT_TRUE(table.entries[1].ranges.empty());
+    EXPECT_EQ(table.subtasks, 0u);
+  }
+}
+
+TEST(Assign, GivesOneSubtaskAtMostWhereThereAreMoreDevices)
+{
+  for (const auto& policy : policies) {
+    const auto got = counts(assign(uniform(3), devices_with(std::vector<traits>(10)), policy));
+    EXPECT_EQ(got.size(), 10u);
+    EXPECT_EQ(std::count(got.begin(), got.end(), 1u), 3) << policy.name;
+    EXPECT_EQ(std::count(got.begin(), got.end(), 0u), 7) << policy.name;
+  }
+}
+
+TEST(Equal, IgnoresSpeedsLoadsAndThreads)
+{
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{9, 0, 1}, {1, 50, 8}}), equal{})), (numbers{50, 50}));
+}
+
+TEST(Equal, GivesTheSameCostToEveryDevice)
+{
+  EXPECT_EQ(counts(assign(with_costs({1, 1, 1, 1, 2, 2, 4}), devices_with({{}, {}, {}}), equal{})), (numbers{4, 2, 1}));
+}
+
+TEST(Equal, GivesAGiantToOneDeviceAlone)
+{
+  std::vector<double> costs(10, 1.0);
+  costs[0] = 1e6;
+  EXPECT_EQ(counts(assign(with_costs(costs), devices_with({{}, {}}), equal{})), (numbers{1, 9}));
+}
+
+TEST(BySpeed, DividesInProportionToTheSpeeds)
+{
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{1, 0, 1}, {3, 0, 1}}), by_speed{})), (numbers{25, 75}));
+  EXPECT_EQ(counts(assign(uniform(1300), devices_with({{1, 0, 1}, {3, 0, 1}, {9, 0, 1}}), by_speed{})),
+            (numbers{100, 300, 900}));
+}
+
+TEST(BySpeed, DividesByThreadsWhereNothingWasMeasured)
+{
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{0, 0, 1}, {0, 0, 3}}), by_speed{})), (numbers{25, 75}));
+}
+
+TEST(BySpeed, TakesANewDeviceForAsFastAsTheOthersThreads)
+{
+  // Four threads make 40, so two would make 20.
+  EXPECT_EQ(counts(assign(uniform(60), devices_with({{40, 0, 4}, {0, 0, 2}}), by_speed{})), (numbers{40, 20}));
+}
+
+TEST(BySpeed, PredictsTheTimeWhereItKnowsTheSpeed)
+{
+  const auto subtasks = decompose(space{1000, by_size{10}});
+  const auto table = assign(subtasks, devices_with({{25, 0, 1}, {75, 0, 1}}), by_speed{});
+  EXPECT_DOUBLE_EQ(table.entries[0].predicted_s, 10);  // 250 indices at 25 a second
+  EXPECT_DOUBLE_EQ(table.entries[1].predicted_s, 10);
+  const auto unknown = assign(subtasks, devices_with({{0, 0, 1}, {0, 0, 1}}), by_speed{});
+  EXPECT_EQ(unknown.entries[0].predicted_s, 0);
+}
+
+TEST(LeastLoaded, FillsAllDevicesUpToOneLevel)
+{
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{0, 50, 1}, {0, 0, 1}}), least_loaded{})), (numbers{25, 75}));
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{0, 0, 1}, {0, 0, 1}}), least_loaded{})), (numbers{50, 50}));
+}
+
+TEST(LeastLoaded, GivesNothingToDevicesAboveTheLevel)
+{
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{0, 1000, 1}, {0, 0, 1}, {0, 20, 1}}), least_loaded{})),
+            (numbers{0, 60, 40}));
+}
+
+TEST(LeastLoaded, CountsThreads)
+{
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{0, 0, 1}, {0, 0, 4}}), least_loaded{})), (numbers{20, 80}));
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{0, 50, 1}, {0, 0, 4}}), least_loaded{})), (numbers{0, 100}));
+}
+
+TEST(Assign, CoversAllSubtasksOnceInOrder)
+{
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    std::mt19937_64 random{seed};
+    const auto below = [&](std::uint64_t n) { return random() % n; };
+    std::vector<traits> all(1 + below(12));
+    for (auto& t : all) {
+      t.speed = below(3) == 0 ? 0 : std::ldexp(1.0, static_cast<int>(below(60)) - 30);
+      t.load = below(2) == 0 ? 0 : below(10'000);
+      t.workers = static_cast<std::uint32_t>(1 + below(64));
+    }
+    const auto devices = devices_with(all);
+    std::vector<double> costs(below(300));
+    for (auto& cost : costs) cost = seed % 7 == 0 ? 0 : static_cast<double>(below(3) * below(1000));
+    const auto list = seed % 2 == 0 ? with_costs(costs) : uniform(static_cast<std::uint32_t>(below(100'000)));
+    for (const auto& policy : policies) {
+      SCOPED_TRACE(std::string{policy.name} + ", seed " + std::to_string(seed));
+      const auto table = assign(list, devices, policy);
+      ASSERT_EQ(table.entries.size(), devices.size());
+      ASSERT_EQ(table.policy, policy.name);
+      std::uint32_t at = 0;
+      for (std::size_t d = 0; d < devices.size(); ++d) {
+        ASSERT_EQ(table.entries[d].device, devices[d].id);
+        for (const auto& range : table.entries[d].ranges) {
+          ASSERT_EQ(range.begin, at);
+          ASSERT_LT(range.begin, range.end);
+          at = range.end;
+        }
+        ASSERT_TRUE(std::isfinite(table.entries[d].predicted_s));
+        ASSERT_GE(table.entries[d].predicted_s, 0);
+      }
+      ASSERT_EQ(at, list.size());
+    }
+  }
+}
+
+TEST(Assign, KeepsEverySharesCostWithinOneSubtask)
+{
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random{seed};
+    std::vector<double> costs(1 + random() % 500);
+    for (auto& cost : costs) cost = static_cast<double>(1 + random() % 100);
+    std::vector<traits> all(1 + random() % 10);
+    for (auto& t : all) t.speed = static_cast<double>(1 + random() % 20);
+    double speeds = 0;
+    for (const auto& t : all) speeds += t.speed;
+    const auto list = with_costs(costs);
+    const auto total = list.cost_before(list.size());
+    const auto dearest = *std::max_element(costs.begin(), costs.end());
+    const auto table = assign(list, devices_with(all), by_speed{});
+    for (std::size_t d = 0; d < all.size(); ++d) {
+      double got = 0;
+      for (const auto& range : table.entries[d].ranges) got += list.cost_before(range.end) - list.cost_before(range.begin);
+      ASSERT_NEAR(got, total * all[d].speed / speeds, dearest + 1e-6 * total) << "device " << d;
+    }
+  }
+}
+
+TEST(PolicyNamed, FindsPoliciesByName)
+{
+  EXPECT_STREQ(fastgpu::policy_named("equal").name, "equal");
+  EXPECT_EQ(fastgpu::policy_named("least_loaded").make, least_loaded{}.make);
+  EXPECT_EQ(fastgpu::policy_named("by_speed").make, by_speed{}.make);
+}
+
+TEST(PolicyNamed, NamesThoseThatExist)
+{
+  for (const std::string name : {"", "Equal", "fastest"}) {
+    try {
+      (void)fastgpu::policy_named(name);
+      ADD_FAILURE() << name;
+    } catch (const fastgpu::error& e) {
+      EXPECT_EQ(e.code(), errc::invalid_argument);
+      EXPECT_EQ(e.what(), "policy: '" + name + "': expected one of equal, least_loaded, by_speed");
+    }
+  }
+}
+
+}  // namespace
