@@ -1,0 +1,248 @@
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <gsl/assert>
+
+#include "execute/run_state.hpp"
+
+/// @file
+/// The hot path of a run: taking batches, launching them, measuring, and stealing from others.
+
+namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr std::uint32_t batch_growth_max = 8;          // from one measurement to the next
+constexpr std::uint32_t fixed_batches_a_measure = 32;  // batches of a fixed size are timed this rarely
+
+std::uint32_t whole_spans(std::uint32_t n, std::uint32_t span) { return n / span * span; }
+
+}  // namespace
+
+void run_state::launch(std::uint32_t worker, interval batch)
+{
+  auto& me = *workers_[worker];
+  ++me.batches;
+  me.measuring = options_.batches.how != batching::kind::fixed || me.trace || me.batches % fixed_batches_a_measure == 1;
+  const auto begin_ns = me.measuring ? since_start() : me.last_ns;
+  if (me.first_ns.load(std::memory_order_relaxed) < 0) me.first_ns.store(begin_ns, std::memory_order_relaxed);
+  const auto status = me.session->launch(batch);
+  if (status == batch_status::queued) {
+    me.under_way.emplace_back(batch, begin_ns);
+  } else {
+    conclude(worker, status, batch, begin_ns);
+  }
+}
+
+/// Looks after the oldest batch under way; waits a little where it is not done.
+void run_state::poll(std::uint32_t worker)
+{
+  auto& me = *workers_[worker];
+  interval batch;
+  const auto status = me.session->poll(batch);
+  if (status == batch_status::queued) {
+    std::this_thread::yield();
+    return;
+  }
+  const auto at = std::find_if(me.under_way.begin(), me.under_way.end(), [&](const auto& b) { return b.first == batch; });
+  Expects(at != me.under_way.end());
+  const auto begin_ns = at->second;
+  me.under_way.erase(at);
+  me.measuring = true;
+  conclude(worker, status, batch, begin_ns);
+}
+
+void run_state::conclude(std::uint32_t worker, batch_status status, interval batch, std::int64_t begin_ns)
+{
+  auto& me = *workers_[worker];
+  const auto place = core_->places()[worker];
+  switch (status) {
+    case batch_status::done:
+      me.failures_in_a_row = 0;
+      me.done.store(me.done.load(std::memory_order_relaxed) + batch.size(), std::memory_order_relaxed);
+      if (me.measuring) measure(me, batch, begin_ns);
+      break;
+    case batch_status::kernel_failed: {
+      auto why = me.session->why();
+      why.detail = "subtask " + std::to_string(me.session->failed_subtask()) + " on device " +
+                   std::to_string(place.device) + " (" + core_->devices()[place.device]->info().name +
+                   "): " + why.detail;
+      end(run_phase::failed, std::move(why));
+      break;
+    }
+    case batch_status::failed: report_failed(worker, batch); break;
+    case batch_status::lost: report_lost(worker, batch, me.session->why()); break;
+    case batch_status::queued: break;
+  }
+}
+
+void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
+{
+  const auto end_ns = since_start();
+  const auto took = end_ns - begin_ns;
+  me.last_ns = end_ns;
+  // Rarely timed batches stand for those in between.
+  const bool sampled = options_.batches.how == batching::kind::fixed && !me.trace;
+  const auto weight = sampled ? std::int64_t{fixed_batches_a_measure} : std::int64_t{1};
+  me.busy_ns.store(me.busy_ns.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(took * weight),
+                   std::memory_order_relaxed);
+  if (me.trace) me.trace->add({trace_kind::batch, begin_ns, end_ns, batch});
+  if (options_.batches.how != batching::kind::adaptive) return;
+
+  const auto per_subtask = static_cast<double>(took) / batch.size();
+  me.ns_per_subtask = me.ns_per_subtask == 0 ? per_subtask : 0.5 * (me.ns_per_subtask + per_subtask);
+  const auto wanted = options_.batches.target.count * 1e9 / std::max(me.ns_per_subtask, 1e-3);
+  const auto most = std::min<double>(static_cast<double>(me.batch) * batch_growth_max, 1u << 30);
+  me.batch = static_cast<std::uint32_t>(std::clamp(wanted, 1.0, std::max(most, 1.0)));
+}
+
+std::uint32_t run_state::batch_size(const worker_slot& me, std::uint32_t left) const noexcept
+{
+  // Never more than half of what is left, so that the end of the run can be shared out.
+  const auto half = std::max(left / 2, 1u);
+  switch (options_.batches.how) {
+    case batching::kind::fixed: return me.batch;
+    case batching::kind::guided: return std::max(me.batch, half);
+    case batching::kind::adaptive: return std::min(me.batch, half);
+  }
+  return 1;
+}
+
+interval run_state::next_batch(std::uint32_t worker)
+{
+  auto& me = *workers_[worker];
+  for (;;) {
+    const auto left = me.deque.peek().size();
+    if (left != 0) {
+      const auto batch = me.deque.take_front(batch_size(me, left), span_);
+      if (!batch.empty()) return batch;
+    }
+    if (auto range = me.deque.take_side(); !range.empty()) {
+      if (range.size() <= span_) return range;  // a suspect, maybe: not where a faulty device could steal it back
+      me.deque.refill(range);
+      wake_thief();  // between the two lines above a thief saw nothing here, and may be asleep by now
+      continue;
+    }
+    auto stolen = steal_from_sibling(worker);
+    if (stolen.empty()) stolen = steal_from_device(worker);
+    if (stolen.empty()) return {};
+    ++me.steals;
+    if (me.trace) me.trace->add({trace_kind::steal, since_start(), since_start(), stolen});
+    return first_of(me, stolen);
+  }
+}
+
+/// The first batch of a stolen range; the rest may be stolen in turn, so a sleeper is woken for it.
+interval run_state::first_of(worker_slot& me, interval range)
+{
+  const auto n = std::max(whole_spans(batch_size(me, range.size()) + span_ - 1, span_), span_);
+  const auto cut = range.begin + std::min(n, range.size());
+  if (cut < range.end) {
+    me.deque.refill({cut, range.end});
+    wake_thief();
+  }
+  return {range.begin, cut};
+}
+
+/// One sleeper, if any of them will do.
+void run_state::wake_thief() noexcept
+{
+  if (all_may_steal_.load(std::memory_order_relaxed)) {
+    core_->notify_one();
+  } else {
+    core_->notify_all();
+  }
+}
+
+double run_state::speed_of(const worker_slot& w) const noexcept
+{
+  const auto first = w.first_ns.load(std::memory_order_relaxed);
+  if (first < 0) return 0;
+  const auto time = static_cast<double>(since_start() - first);
+  return time <= 0 ? 0 : static_cast<double>(w.done.load(std::memory_order_relaxed)) / time;
+}
+
+interval run_state::steal_from_sibling(std::uint32_t worker)
+{
+  const auto& device = device_of(worker);
+  if (device.workers == 1) return {};
+  for (;;) {
+    worker_slot* victim = nullptr;
+    std::uint32_t most = 0;
+    for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
+      if (w == worker) continue;
+      auto& other = *workers_[w];
+      if (auto range = other.deque.take_side(); !range.empty()) return range;
+      const auto left = other.deque.peek().size();
+      if (left > most) {
+        most = left;
+        victim = &other;
+      }
+    }
+    if (victim == nullptr) return {};
+    const auto spans = (most + span_ - 1) / span_;
+    const auto stolen = victim->deque.steal_back(spans / 2 * span_, span_);
+    if (!stolen.empty()) return stolen;
+  }
+}
+
+interval run_state::steal_from_device(std::uint32_t worker)
+{
+  if (devices_.size() == 1) return {};
+  for (;;) {
+    const auto [stolen, again] = try_steal_from_device(worker);
+    if (!stolen.empty() || !again) return stolen;
+  }
+}
+
+/// What was stolen, and if nothing, whether that was for somebody having been quicker.
+std::pair<interval, bool> run_state::try_steal_from_device(std::uint32_t worker)
+{
+  const auto my_device = core_->places()[worker].device;
+  auto& me = *workers_[worker];
+  const std::scoped_lock lock{mutex_};
+  if (!running(*devices_[my_device])) return {{}, false};
+  const auto my_speed = speed_of(me);
+  const bool healthy = grants_.failures({my_device}) == 0;
+
+  // The range whose owner would need longest for it.
+  struct candidate {
+    std::uint32_t device = 0;
+    worker_slot* slot = nullptr;
+    double time = 0;
+  } best;
+  for (std::uint32_t d = 0; d < devices_.size(); ++d) {
+    const auto& other = *devices_[d];
+    if (d == my_device || other.lost.load(std::memory_order_relaxed)) continue;
+    for (auto w = other.first_worker; w < other.first_worker + other.workers; ++w) {
+      auto& slot = *workers_[w];
+      if (healthy && slot.deque.has_side()) {
+        if (auto range = slot.deque.take_side(); !range.empty()) {
+          ledger_.move(range, {d}, {my_device});
+          return {range, false};
+        }
+      }
+      const auto left = slot.deque.peek().size();
+      if (left == 0) continue;
+      const auto speed = speed_of(slot);
+      const auto time = speed > 0 ? left / speed : my_speed > 0 ? left / my_speed : left;
+      if (time > best.time) best = {d, &slot, time};
+    }
+  }
+  if (best.slot == nullptr) return {{}, false};
+
+  const auto left = best.slot->deque.peek().size();
+  const auto their_speed = speed_of(*best.slot);
+  auto keep = left / 2;
+  if (my_speed > 0 && their_speed > 0) {
+    // Not for a loss: alone the owner would be done before the thief is done with one span.
+    if (std::min(span_, left) / my_speed > left / their_speed) return {{}, false};
+    keep = static_cast<std::uint32_t>(left * (their_speed / (my_speed + their_speed)));
+  }
+  const auto stolen = best.slot->deque.steal_back(whole_spans(keep, span_), span_);
+  if (!stolen.empty()) ledger_.move(stolen, {best.device}, {my_device});
+  return {stolen, true};
+}
+
+}  // namespace fastgpu::inline v0::detail
