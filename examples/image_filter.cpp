@@ -81,6 +81,7 @@ boost::json::object report_of(const image::operation& operation, const image::ou
 
 bool run(program::session& s, const std::string& in, const std::string& out, const std::vector<image::operation>& chain)
 {
+  if (!out.empty()) program::check_writable(out);
   boost::json::array operations;
   const auto result = image::apply(std::span{chain}, image::read_png(in), jobs{s},
                                    [&](const image::operation& operation, const image::outcome& done) {

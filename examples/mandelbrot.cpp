@@ -1,15 +1,8 @@
-#include <unistd.h>
-
 #include <bit>
-#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <fastgpu/fastgpu.hpp>
@@ -80,18 +73,6 @@ void check(const region& r)
   check_side(r.y0, r.y1, "--y0, --y1");
 }
 
-/// Finds out before the work what would be in the way of a file after it. @throws std::runtime_error
-void check_writable(const std::string& path)
-{
-  const std::filesystem::path file{path};
-  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path{"."};
-  const auto refuse = [&](int reason) { throw std::runtime_error{path + ": cannot write: " + std::strerror(reason)}; };
-  std::error_code unknown;
-  if (std::filesystem::is_directory(file, unknown)) refuse(EISDIR);
-  const bool there = ::access(file.c_str(), F_OK) == 0;
-  if (::access(there ? file.c_str() : folder.c_str(), there ? W_OK : W_OK | X_OK) != 0) refuse(errno);
-}
-
 /// Black inside, outside from blue over yellow to red as the count grows; the larger y on top.
 image::picture<image::rgb> paint(const region& r, const std::vector<std::uint32_t>& counts)
 {
@@ -112,7 +93,7 @@ image::picture<image::rgb> paint(const region& r, const std::vector<std::uint32_
 bool run(program::session& s, const region& r, const std::string& out)
 {
   check(r);
-  if (!out.empty()) check_writable(out);
+  if (!out.empty()) program::check_writable(out);
 
   std::vector<std::uint32_t> counts(static_cast<std::size_t>(r.width * r.height));
   const count_updates kernel{r.x0, r.y0, (r.x1 - r.x0) / static_cast<double>(r.width),

@@ -19,12 +19,12 @@ TEST(Error, KeepsTheNumbersOfItsCodes)
 {
   // Part of the interface: these never change, and new ones go to the end.
   const std::vector<std::pair<errc, int>> numbers{
-      {errc::no_usable_device, 1},   {errc::kernel_failed, 2},          {errc::retries_exhausted, 3},
-      {errc::cancelled, 4},          {errc::deadline_exceeded, 5},      {errc::kernel_not_registered, 6},
-      {errc::placement_mismatch, 7}, {errc::invalid_argument, 8},       {errc::unsupported_reduction, 9},
-      {errc::too_many_subtasks, 10}, {errc::overlapping_data, 11},      {errc::partial_too_large, 12},
-      {errc::empty_reduction, 13},   {errc::no_matching_device, 14},    {errc::device_failed, 15},
-      {errc::device_lost, 16},       {errc::internal, 17},              {errc::file_error, 18},
+      {errc::no_usable_device, 1},   {errc::kernel_failed, 2},       {errc::retries_exhausted, 3},
+      {errc::cancelled, 4},          {errc::deadline_exceeded, 5},   {errc::kernel_not_registered, 6},
+      {errc::placement_mismatch, 7}, {errc::invalid_argument, 8},    {errc::unsupported_reduction, 9},
+      {errc::too_many_subtasks, 10}, {errc::overlapping_data, 11},   {errc::partial_too_large, 12},
+      {errc::empty_reduction, 13},   {errc::no_matching_device, 14}, {errc::device_failed, 15},
+      {errc::device_lost, 16},       {errc::internal, 17},           {errc::file_error, 18},
   };
   for (const auto& [code, number] : numbers) EXPECT_EQ(static_cast<int>(code), number);
 }

@@ -128,7 +128,8 @@ void metg(benchmark::State& state, launched how)
   std::string note{"efficiency at"};
   for (auto links = bench::sized<std::uint64_t>(1024, 16); links >= 1; links /= 2) {
     const auto us = static_cast<double>(links) / bench::links_per_microsecond();
-    const auto n = static_cast<std::uint64_t>(std::min(5000 / us, 1e6) * bench::sized(1.0, 0.01)) + 1;
+    const auto subtasks_max = how == launched::one_by_one ? 1e6 : 1e7;
+    const auto n = static_cast<std::uint64_t>(std::min(5000 / us, subtasks_max) * bench::sized(1.0, 0.01)) + 1;
     const auto f = [links](std::uint64_t i) { bench::keep(bench::chain(i, links)); };
     bench::paired contest{static_cast<double>(n)};
     contest.add("fastgpu", [&] { run_subtasks(cluster, n, how, f); });

@@ -46,7 +46,7 @@ std::optional<double> count_instructions(const std::string& mode, std::uint64_t 
   return std::stod(result.output.substr(at + std::string_view{label}.size()));
 }
 
-/// @param peer  Counted beside fastgpu, for information.
+/// @param peers  Counted beside fastgpu, for information.
 void instructions(benchmark::State& state, const std::string& mode, double bound, const std::vector<std::string>& peers)
 {
   const auto few = bench::sized<std::uint64_t>(100'000, 1'000);
@@ -78,6 +78,10 @@ void instructions(benchmark::State& state, const std::string& mode, double bound
 const bench::registration all{[] {
   bench::add("subtask_instructions/in_batches",
              [](auto& state) { instructions(state, "in_batches", 15, {"tbb_auto", "omp_static", "plain_loop"}); });
+  // A kernel of indices does not ask where subtasks begin, and its batches are one loop; a kernel of blocks is called
+  // for each of them.
+  bench::add("subtask_instructions/blocks_in_batches",
+             [](auto& state) { instructions(state, "blocks_in_batches", 15, {}); });
   bench::add("subtask_instructions/one_by_one",
              [](auto& state) { instructions(state, "one_by_one", 250, {"tbb_grain_1", "omp_dynamic_1"}); });
 }};

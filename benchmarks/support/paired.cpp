@@ -16,7 +16,7 @@ namespace {
 
 constexpr auto pause = std::chrono::milliseconds{15};  // OpenMP's threads look for work for some 5 ms
 constexpr double waiting_share_max = 0.03;
-constexpr int tries_max = 6;
+constexpr int tries_max = 4;
 
 /// Nanoseconds that the threads of this process were ready to run and had no core. Where the kernel does not count
 /// them, 0: then everything is clean.

@@ -156,18 +156,23 @@ bool run_state::run_batches(std::uint32_t worker, std::uint32_t generation)
   bool outranked = false;
   const auto in_flight_max = me.session->in_flight_max();
   while (running(device)) {
+    const bool seal_due = seal_tick_.load(std::memory_order_relaxed) != me.seal_seen;
+    if (seal_due && me.under_way.empty()) {
+      seal(worker);
+      continue;
+    }
     outranked = core_->generation() != generation && core_->outranked(options_.priority);
-    const auto batch = outranked ? interval{} : next_batch(worker);
+    // Before a seal, what is under way runs dry.
+    const bool room = me.under_way.size() < in_flight_max;
+    const auto batch = outranked || seal_due || !room ? interval{} : next_batch(worker);
     if (!batch.empty()) {
       any = true;
       launch(worker, batch);
-      if (me.under_way.size() < in_flight_max) {
-        if (seal_tick_.load(std::memory_order_relaxed) != me.seal_seen && me.under_way.empty()) seal(worker);
-        continue;
-      }
+    } else if (!me.under_way.empty()) {
+      poll(worker);
+    } else {
+      break;
     }
-    if (me.under_way.empty()) break;
-    poll(worker);
   }
   while (!me.under_way.empty() && !device.lost.load(std::memory_order_relaxed)) poll(worker);
   if (running(device) && !outranked) seal(worker);

@@ -163,6 +163,9 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
 int command_line::main(int argc, char** argv, const std::function<bool(session&)>& body)
 {
   try {
+    for (int i = 1; i < argc; ++i) {
+      if (*argv[i] == '\0') throw usage_error{"an empty argument"};
+    }
     app_.parse(argc, argv);
     if (!granule_text_.empty()) granule_ = parse_granule(granule_text_);
     options_.reduction = reduction_named(reduction_);
@@ -179,6 +182,7 @@ int command_line::main(int argc, char** argv, const std::function<bool(session&)
   }
   struct sigaction action {};
   action.sa_handler = &on_interrupt;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second time ends the process
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
   return run_all(body);
@@ -199,9 +203,12 @@ int command_line::run_all(const std::function<bool(session&)>& body)
     report["outcome"] = outcome;
   };
   try {
+    if (!json_.empty() && json_ != "-") check_writable(json_);
+    if (!trace_.empty()) check_writable(trace_);
     fastgpu::cluster cluster{devices_};
     report["outcome"] = "done";
     for (int i = 0; i < repeat_; ++i) {
+      if (interrupted != 0) throw fastgpu::error{fastgpu::errc::cancelled, "interrupted"};
       if (!run_once(cluster, body, runs)) status = 1;
     }
   } catch (const usage_error& e) {

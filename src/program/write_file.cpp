@@ -4,8 +4,11 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include "program/command_line.hpp"
 
@@ -39,6 +42,17 @@ void write_all(int file, std::string_view content, const std::string& path)
 }
 
 }  // namespace
+
+void check_writable(const std::string& path)
+{
+  const std::filesystem::path file{path};
+  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path{"."};
+  const auto refuse_for = [&](int reason) { throw std::runtime_error{path + ": cannot write: " + std::strerror(reason)}; };
+  std::error_code unknown;
+  if (std::filesystem::is_directory(file, unknown)) refuse_for(EISDIR);
+  const bool there = ::access(file.c_str(), F_OK) == 0;
+  if (::access(there ? file.c_str() : folder.c_str(), there ? W_OK : W_OK | X_OK) != 0) refuse_for(errno);
+}
 
 void write_file(const std::string& path, std::string_view content)
 {

@@ -8,8 +8,8 @@
 #include <limits>
 #include <vector>
 
-#include <fastgpu/detail/value_table.hpp>
 #include <gtest/gtest.h>
+#include <fastgpu/detail/value_table.hpp>
 
 namespace {
 
@@ -199,11 +199,14 @@ TEST(Operations, ThatAreFreeOfOrderGiveTheSameBitsInAnyGrouping)
     places.push_back({doubles[i], i});
     places.push_back({doubles[i], 100 - i});
   }
-  const auto same_place = [](const auto& a, const auto& b) { return bits(a.value) == bits(b.value) && a.index == b.index; };
+  const auto same_place = [](const auto& a, const auto& b) {
+    return bits(a.value) == bits(b.value) && a.index == b.index;
+  };
   check_order_free<arg_minimum<double>>(places, same_place);
   check_order_free<arg_maximum<double>>(places, same_place);
 
-  const std::vector<std::int32_t> integers{0, 1, -1, 2, 65536, limits<std::int32_t>::max(), limits<std::int32_t>::min()};
+  const std::vector<std::int32_t> integers{
+      0, 1, -1, 2, 65536, limits<std::int32_t>::max(), limits<std::int32_t>::min()};
   const auto equal = [](auto a, auto b) { return a == b; };
   check_order_free<sum<std::int32_t>>(integers, equal);
   check_order_free<product<std::int32_t>>(integers, equal);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <fastgpu/aggregate/operations.hpp>
 #include <gtest/gtest.h>
+#include <fastgpu/aggregate/operations.hpp>
 
 #include "support/fingerprint.hpp"
 #include "support/ordered_reference.hpp"

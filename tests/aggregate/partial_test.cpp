@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include <fastgpu/job.hpp>
 #include <gtest/gtest.h>
+#include <fastgpu/job.hpp>
 
 #include "support/fingerprint.hpp"
 #include "support/ordered_reference.hpp"
@@ -89,7 +89,8 @@ TEST(AlignedBytes, AreAlignedTo64)
 
 TEST(Partial, IsEmptyWhenMade)
 {
-  const auto job = make_job(10, [](std::uint64_t i) { return static_cast<double>(i); }, reduced(sum<double>{}));
+  const auto job = make_job(
+      10, [](std::uint64_t i) { return static_cast<double>(i); }, reduced(sum<double>{}));
   for (const auto kind : {fold_kind::none, fold_kind::single, fold_kind::exact, fold_kind::ordered}) {
     const partial p{job.data(), kind};
     EXPECT_TRUE(p.empty());
@@ -99,7 +100,8 @@ TEST(Partial, IsEmptyWhenMade)
 
 TEST(Partial, RefusesToFoldASubtaskTwice)
 {
-  const auto job = make_job(space{10, by_size{1}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
+  const auto job = make_job(
+      space{10, by_size{1}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
   partial p{job.data(), fold_kind::single};
   EXPECT_TRUE(p.fold({2, 5}));
   EXPECT_FALSE(p.fold({2, 5}));
@@ -111,7 +113,8 @@ TEST(Partial, RefusesToFoldASubtaskTwice)
 
 TEST(Partial, UnitesFoldSets)
 {
-  const auto job = make_job(space{10, by_size{1}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
+  const auto job = make_job(
+      space{10, by_size{1}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
   partial a{job.data(), fold_kind::single};
   partial b{job.data(), fold_kind::single};
   fold(a, job.data(), {0, 2});
@@ -142,10 +145,10 @@ TEST(Partial, TakesTheFirstValueForTheWholeWhereItHasNone)
 TEST(Partial, HasASetButNoValueWhereNothingIsReduced)
 {
   std::vector<int> out(10);
-  const auto job =
-      make_job(space{10, by_size{3}},
-               [](std::uint64_t i, fastgpu::out1<int> to) { to(static_cast<std::int64_t>(i)) = static_cast<int>(i) + 1; },
-               fastgpu::gather(out));
+  const auto job = make_job(
+      space{10, by_size{3}},
+      [](std::uint64_t i, fastgpu::out1<int> to) { to(static_cast<std::int64_t>(i)) = static_cast<int>(i) + 1; },
+      fastgpu::gather(out));
   partial p{job.data(), fold_kind::none};
   fold(p, job.data(), {0, 2});
   fold(p, job.data(), {2, 4});
@@ -156,9 +159,11 @@ TEST(Partial, HasASetButNoValueWhereNothingIsReduced)
 TEST(Partial, SumsExactlyInAnyPieces)
 {
   // 2^60, many ones and -2^60: a plain sum forgets the ones.
-  const auto job = make_job(
-      space{1002, by_size{10}},
-      [](std::uint64_t i) { return i == 0 ? 0x1p+60 : i == 1001 ? -0x1p+60 : 1.0; }, reduced(sum<double>{}));
+  const auto giants_around_ones = [](std::uint64_t i) {
+    if (i == 0) return 0x1p+60;
+    return i == 1001 ? -0x1p+60 : 1.0;
+  };
+  const auto job = make_job(space{1002, by_size{10}}, giants_around_ones, reduced(sum<double>{}));
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     std::mt19937_64 random{seed};
     const auto total = fold_in_pieces(job.data(), fold_kind::exact, random);
@@ -218,7 +223,8 @@ void check_ordered(const space<N>& over, std::uint64_t seeds)
 {
   using value = typename Op::value_type;
   constexpr auto bytes = sizeof(value);
-  const auto job = make_job(over, [](auto at) { return mark_of<bytes>(number_of(at)); }, reduced(Op{}));
+  const auto job = make_job(
+      over, [](auto at) { return mark_of<bytes>(number_of(at)); }, reduced(Op{}));
   const auto& data = job.data();
   const auto elements = elements_by_subtask<N>(data, [](index<N> at) { return mark_of<bytes>(number_of(at)); });
   const auto expected = reference::merge_ordered(Op{}, elements, data.shape.span_log2, Op::commutative);
@@ -248,7 +254,8 @@ TEST(OrderedPartial, HasTheShapeInTwoAndThreeDimensions)
 TEST(OrderedPartial, MergesSubtasksOfASpanSerially)
 {
   const space over{40'000, by_size{1}};  // more than 2^14 subtasks: spans of 4
-  const auto job = make_job(over, [](std::uint64_t i) { return mark_of(i); }, reduced(trace_merges<>{}));
+  const auto job = make_job(
+      over, [](std::uint64_t i) { return mark_of(i); }, reduced(trace_merges<>{}));
   ASSERT_EQ(job.data().shape.span_log2, 2u);
   ASSERT_NO_FATAL_FAILURE(check_ordered<trace_merges<>>(over, 5));
 }
@@ -295,7 +302,9 @@ TEST(OrderedPartial, MergesVectorsBySubtasks)
   };
   const auto job = make_job(
       space{20'000, by_size{1}},
-      [rough](std::uint64_t i, fastgpu::tally<sum<double>> bins) { bins.merge(static_cast<std::int64_t>(i % 3), rough(i)); },
+      [rough](std::uint64_t i, fastgpu::tally<sum<double>> bins) {
+        bins.merge(static_cast<std::int64_t>(i % 3), rough(i));
+      },
       reduced(sum<double>{}, 3));
   ASSERT_EQ(job.data().shape.span_log2, 1u);
   std::array<std::vector<std::vector<double>>, 3> bins;

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <fastgpu/error.hpp>
 #include <gtest/gtest.h>
+#include <fastgpu/error.hpp>
 
 namespace {
 
@@ -97,7 +97,8 @@ TEST(Assign, LeavesOutDevicesThatDoNotMatch)
 {
   auto devices = devices_with({{}, {}, {}});
   devices[1].labels = {"fast"};
-  const auto table = assign(uniform(10), devices, equal{}, {.memory_bytes = 0, .compute_capability = 0, .labels = {"fast"}});
+  const auto table =
+      assign(uniform(10), devices, equal{}, {.memory_bytes = 0, .compute_capability = 0, .labels = {"fast"}});
   ASSERT_EQ(table.entries.size(), 1u);
   EXPECT_EQ(table.entries[0].device.value, 1u);
   EXPECT_EQ(counts(table), numbers{10});
@@ -243,7 +244,9 @@ TEST(Assign, KeepsEverySharesCostWithinOneSubtask)
     const auto table = assign(list, devices_with(all), by_speed{});
     for (std::size_t d = 0; d < all.size(); ++d) {
       double got = 0;
-      for (const auto& range : table.entries[d].ranges) got += list.cost_before(range.end) - list.cost_before(range.begin);
+      for (const auto& range : table.entries[d].ranges) {
+        got += list.cost_before(range.end) - list.cost_before(range.begin);
+      }
       ASSERT_NEAR(got, total * all[d].speed / speeds, dearest + 1e-6 * total) << "device " << d;
     }
   }

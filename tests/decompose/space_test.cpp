@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
 #include <fastgpu/decompose/subtasks.hpp>
 #include <fastgpu/error.hpp>
-#include <gtest/gtest.h>
 
 namespace {
 
@@ -99,13 +99,13 @@ TEST(Space, ByCountCutsTheFirstDimensionAndThenTheNext)
 
 TEST(Space, ChoosesItsGranuleFromItsSizeAlone)
 {
-  EXPECT_EQ(decompose(space{1'000'000}).size(), 15625u);              // of 64
-  EXPECT_EQ(decompose(space{16384}).size(), 16384u);                  // of 1
-  EXPECT_EQ(decompose(space{16385}).size(), 8193u);                   // of 2
-  EXPECT_EQ(decompose(space{two_to_40}).size(), 16384u);              // of 2^26
-  EXPECT_EQ(decompose(space{extents{1000, 1000}}).size(), 1024u);     // of 32 x 32
-  EXPECT_EQ(decompose(space{extents{8192, 8192}}).size(), 16384u);    // of 64 x 64
-  EXPECT_EQ(decompose(space{extents{100, 100, 100}}).size(), 64u);    // of 32 x 32 x 32
+  EXPECT_EQ(decompose(space{1'000'000}).size(), 15625u);            // of 64
+  EXPECT_EQ(decompose(space{16384}).size(), 16384u);                // of 1
+  EXPECT_EQ(decompose(space{16385}).size(), 8193u);                 // of 2
+  EXPECT_EQ(decompose(space{two_to_40}).size(), 16384u);            // of 2^26
+  EXPECT_EQ(decompose(space{extents{1000, 1000}}).size(), 1024u);   // of 32 x 32
+  EXPECT_EQ(decompose(space{extents{8192, 8192}}).size(), 16384u);  // of 64 x 64
+  EXPECT_EQ(decompose(space{extents{100, 100, 100}}).size(), 64u);  // of 32 x 32 x 32
 }
 
 TEST(Space, OfNothingHasNoSubtasks)
@@ -180,8 +180,8 @@ TEST(Space, RefusesGranulesAndCountsBelowOne)
 TEST(Space, RefusesMoreIndicesThanHaveNumbers)
 {
   EXPECT_EQ(refusal([] { return space{extents{two_to_40, two_to_40}}; }), errc::invalid_argument);
-  EXPECT_EQ(refusal([] { return space{extents{two_to_40, two_to_40, two_to_40}, by_count{5}}; }),
-            errc::invalid_argument);
+  constexpr extents cube{two_to_40, two_to_40, two_to_40};
+  EXPECT_EQ(refusal([&] { return space{cube, by_count{5}}; }), errc::invalid_argument);
 }
 
 TEST(Space, NamesTheNumberThatItRefuses)
@@ -245,7 +245,9 @@ void check_laws(const space<N>& over, const extents<N>& shape, std::mt19937_64& 
     for (std::uint32_t i = 0; i < n; ++i) ASSERT_NO_FATAL_FAILURE(check_one(i));
   } else {
     ASSERT_NO_FATAL_FAILURE(check_one(n - 2));
-    for (std::uint32_t i = 0; i < looks_max; ++i) ASSERT_NO_FATAL_FAILURE(check_one(static_cast<std::uint32_t>(random() % n)));
+    for (std::uint32_t i = 0; i < looks_max; ++i) {
+      ASSERT_NO_FATAL_FAILURE(check_one(static_cast<std::uint32_t>(random() % n)));
+    }
   }
   if (shape.count() <= 2000) {  // and once more, element by element
     std::vector<int> seen(static_cast<std::size_t>(shape.count()), 0);

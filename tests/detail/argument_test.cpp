@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include <fastgpu/data.hpp>
 #include <gtest/gtest.h>
+#include <fastgpu/data.hpp>
 
 namespace {
 
@@ -103,9 +103,9 @@ TEST(StageSlice, MirrorsRowsAndColumns)
   auto image = numbered(6, 1);  // 1 2 3 / 4 5 6
   const auto data = slices(fastgpu::matrix(image.data(), 2, 3), 1, border::reflect_101).what;
   EXPECT_EQ(staged<int>(data, box{{-1, -1, 0}, {3, 4, 1}}), (std::vector{5, 4, 5, 6, 5,  //
-                                                                        2, 1, 2, 3, 2,  //
-                                                                        5, 4, 5, 6, 5,  //
-                                                                        2, 1, 2, 3, 2}));
+                                                                         2, 1, 2, 3, 2,  //
+                                                                         5, 4, 5, 6, 5,  //
+                                                                         2, 1, 2, 3, 2}));
 }
 
 TEST(StageSlice, LeavesOutWhatLiesBetweenTheRows)
@@ -171,7 +171,9 @@ void compare_with_elements_one_by_one(std::uint64_t seeds)
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     SCOPED_TRACE(std::to_string(N) + " dimensions, seed " + std::to_string(seed));
     std::mt19937_64 random{seed};
-    const auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n)); };
+    const auto below = [&](std::int64_t n) {
+      return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n));
+    };
 
     extents<N> shape;
     for (int d = 0; d < N; ++d) shape[d] = 1 + below(N == 1 ? 40 : 9);

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include <fastgpu/job.hpp>
 #include <gtest/gtest.h>
+#include <fastgpu/job.hpp>
 
 #include "device/faulty_device.hpp"
 #include "device/host_device.hpp"
@@ -76,6 +76,13 @@ const device_case all_devices[] = {
     {"Asynchronous", [] { return std::make_unique<support::async_device>(number, "async"); }},
 };
 
+/// The sum of the numbers below a hundred, `granule` of them a subtask.
+auto sum_of_hundred(std::int64_t granule = 10)
+{
+  return make_job(
+      space{100, by_size{granule}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
+}
+
 class DeviceConformance : public testing::TestWithParam<device_case> {
  protected:
   std::unique_ptr<device_session> open(const job_data& job, fold_kind fold, std::uint32_t worker = 0)
@@ -112,7 +119,8 @@ class DeviceConformance : public testing::TestWithParam<device_case> {
   }
 
   /// Launches `batch` and expects the kernel to fail at `subtask`.
-  static void expect_kernel_failure(device_session& on, interval batch, std::uint32_t subtask, const std::string& detail)
+  static void expect_kernel_failure(device_session& on, interval batch, std::uint32_t subtask,
+                                    const std::string& detail)
   {
     ASSERT_EQ(run(on, batch), batch_status::kernel_failed);
     EXPECT_EQ(on.failed_subtask(), subtask);
@@ -142,13 +150,13 @@ TEST_P(DeviceConformance, DescribesItself)
 
 TEST_P(DeviceConformance, TakesAtLeastOneBatch)
 {
-  const auto job = make_job(10, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
+  const auto job = sum_of_hundred();
   EXPECT_GE(open(job.data(), fold_kind::single)->in_flight_max(), 1u);
 }
 
 TEST_P(DeviceConformance, SealsWhatItFolded)
 {
-  const auto job = make_job(space{100, by_size{10}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
+  const auto job = sum_of_hundred();
   const auto session = open(job.data(), fold_kind::single);
   run_all(*session, {{4, 6}, {0, 1}, {9, 10}});
   const auto sealed = session->seal();
@@ -160,7 +168,7 @@ TEST_P(DeviceConformance, SealsWhatItFolded)
 
 TEST_P(DeviceConformance, BeginsAFreshPartialWithEachSeal)
 {
-  const auto job = make_job(space{100, by_size{10}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
+  const auto job = sum_of_hundred();
   const auto session = open(job.data(), fold_kind::single);
   run_all(*session, {{0, 2}});
   const auto first = session->seal();
@@ -178,7 +186,7 @@ TEST_P(DeviceConformance, BeginsAFreshPartialWithEachSeal)
 
 TEST_P(DeviceConformance, SealsNothingWhereNothingWasFolded)
 {
-  const auto job = make_job(space{100, by_size{10}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
+  const auto job = sum_of_hundred();
   const auto session = open(job.data(), fold_kind::single);
   const auto none = session->seal();
   EXPECT_FALSE(none.values);
@@ -203,7 +211,7 @@ TEST_P(DeviceConformance, CanBeClosedWithNothingSealed)
 
 TEST_P(DeviceConformance, KeepsSessionsApart)
 {
-  const auto job = make_job(space{100, by_size{10}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
+  const auto job = sum_of_hundred();
   const auto one = open(job.data(), fold_kind::single, 0);
   const auto other = open(job.data(), fold_kind::single, device_->info().workers - 1);
   run_all(*one, {{0, 3}});
@@ -230,9 +238,11 @@ TEST_P(DeviceConformance, FoldsInShapeOrdered1)
 
 TEST_P(DeviceConformance, FoldsExactly)
 {
-  const auto job = make_job(
-      space{1002, by_size{100}},
-      [](std::uint64_t i) { return i == 0 ? 0x1p+60 : i == 1001 ? -0x1p+60 : 1.0; }, reduced(sum<double>{}));
+  const auto giants_around_ones = [](std::uint64_t i) {
+    if (i == 0) return 0x1p+60;
+    return i == 1001 ? -0x1p+60 : 1.0;
+  };
+  const auto job = make_job(space{1002, by_size{100}}, giants_around_ones, reduced(sum<double>{}));
   const auto session = open(job.data(), fold_kind::exact);
   run_all(*session, {{0, 4}, {4, 11}});
   const auto sealed = session->seal();
@@ -286,7 +296,7 @@ TEST_P(DeviceConformance, WritesOutputsAndFillsBorders)
 
 TEST_P(DeviceConformance, RefusesToFoldASubtaskTwice)
 {
-  const auto job = make_job(space{100, by_size{10}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
+  const auto job = sum_of_hundred();
   const auto session = open(job.data(), fold_kind::single);
   run_all(*session, {{0, 5}});
   ASSERT_EQ(run(*session, {4, 6}), batch_status::kernel_failed);
@@ -334,8 +344,8 @@ TEST_P(DeviceConformance, NamesTheSubtaskInEveryWayToFold)
   expect_kernel_failure(*open(tiles.data(), fold_kind::single), {0, 10}, 8, "57 is no good");
 
   const auto blocks = make_job(
-      space{100, by_size{10}},
-      [](block<1> b) { return fails_at_57(static_cast<std::uint64_t>(b.begin[0]) + 7); }, reduced(sum<std::uint64_t>{}));
+      space{100, by_size{10}}, [](block<1> b) { return fails_at_57(static_cast<std::uint64_t>(b.begin[0]) + 7); },
+      reduced(sum<std::uint64_t>{}));
   expect_kernel_failure(*open(blocks.data(), fold_kind::single), {0, 10}, 5, "57 is no good");
 
   std::vector<std::uint64_t> data(100, 0);
@@ -419,15 +429,11 @@ TEST_P(DeviceConformance, GivesKernelsItsContext)
 
 // What some devices do beside -------------------------------------------------------------------------------------
 
-const auto sum_of_hundred = [] {
-  return make_job(space{100, by_size{1}}, [](std::uint64_t i) { return i; }, reduced(sum<std::uint64_t>{}));
-};
-
 TEST(PacedDevice, TakesTheTimeThatItsRateSays)
 {
   using clock = std::chrono::steady_clock;
   const int running = 0;
-  const auto job = sum_of_hundred();
+  const auto job = sum_of_hundred(1);
   paced_device device{{0}, 1000, "paced:1000"};
   const auto session = device.open({&job.data(), fold_kind::single, &running, 0});
   const auto begin = clock::now();
@@ -439,7 +445,7 @@ TEST(PacedDevice, SleepsNoLongerThanTheRunLasts)
 {
   using clock = std::chrono::steady_clock;
   const int over = 1;
-  const auto job = sum_of_hundred();
+  const auto job = sum_of_hundred(1);
   paced_device device{{0}, 0.01, "paced:0.01"};  // 100 seconds a subtask
   const auto session = device.open({&job.data(), fold_kind::single, &over, 0});
   const auto begin = clock::now();
@@ -466,7 +472,7 @@ std::string story_of(device& of, const job_data& job)
 
 TEST(FaultyDevice, HasTheFaultsOfItsSeed)
 {
-  const auto job = sum_of_hundred();
+  const auto job = sum_of_hundred(1);
   std::vector<std::string> stories;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const fault_plan plan{.seed = seed, .stall_ms = 0};
@@ -485,7 +491,7 @@ TEST(FaultyDevice, HasTheFaultsOfItsSeed)
 
 TEST(FaultyDevice, SaysWhichSeedItWas)
 {
-  const auto job = sum_of_hundred();
+  const auto job = sum_of_hundred(1);
   const int running = 0;
   faulty_device device{{0}, {.seed = 77, .fail_share = 1, .die_share = 0}, "faulty:77"};
   const auto session = device.open({&job.data(), fold_kind::single, &running, 0});
@@ -496,9 +502,10 @@ TEST(FaultyDevice, SaysWhichSeedItWas)
 
 TEST(FaultyDevice, DiesWithWhatItHasFolded)
 {
-  const auto job = sum_of_hundred();
+  const auto job = sum_of_hundred(1);
   const int running = 0;
-  faulty_device device{{0}, {.seed = 7, .fail_share = 0, .stall_share = 0, .die_share = 1, .die_within = 1}, "faulty:7"};
+  faulty_device device{
+      {0}, {.seed = 7, .fail_share = 0, .stall_share = 0, .die_share = 1, .die_within = 1}, "faulty:7"};
   const auto session = device.open({&job.data(), fold_kind::single, &running, 0});
   ASSERT_EQ(session->launch({0, 10}), batch_status::lost);
   EXPECT_EQ(session->why().code, errc::device_lost);
@@ -507,7 +514,7 @@ TEST(FaultyDevice, DiesWithWhatItHasFolded)
 
 TEST(AsyncDevice, HasTwoBatchesUnderWay)
 {
-  const auto job = sum_of_hundred();
+  const auto job = sum_of_hundred(1);
   const int running = 0;
   support::async_device device{{0}, "async"};
   const auto session = device.open({&job.data(), fold_kind::single, &running, 0});

@@ -9,8 +9,8 @@
 
 #include <sched.h>
 
-#include <fastgpu/error.hpp>
 #include <gtest/gtest.h>
+#include <fastgpu/error.hpp>
 
 namespace {
 
@@ -61,10 +61,7 @@ std::string refusal_of(const std::vector<device_info>& devices, const requiremen
 
 using numbers = std::vector<std::uint32_t>;
 
-TEST(Match, KeepsAllDevicesWhereNothingIsNeeded)
-{
-  EXPECT_EQ(matching({}), (numbers{0, 1, 2, 3}));
-}
+TEST(Match, KeepsAllDevicesWhereNothingIsNeeded) { EXPECT_EQ(matching({}), (numbers{0, 1, 2, 3})); }
 
 TEST(Match, FiltersByMemoryAndPassesWhereItIsUnknown)
 {
@@ -99,15 +96,9 @@ TEST(Match, NamesTheRequirementAndTheNearestDevice)
             "and has 8589934592");
 }
 
-TEST(Match, SaysWhereThereIsNoDevice)
-{
-  EXPECT_EQ(refusal_of({}, {}), "there is no device");
-}
+TEST(Match, SaysWhereThereIsNoDevice) { EXPECT_EQ(refusal_of({}, {}), "there is no device"); }
 
-TEST(AllowedCores, AreAtLeastOne)
-{
-  EXPECT_GE(allowed_cores(), 1u);
-}
+TEST(AllowedCores, AreAtLeastOne) { EXPECT_GE(allowed_cores(), 1u); }
 
 TEST(AllowedCores, AreNotMoreThanTheAffinityMaskHas)
 {
@@ -119,12 +110,13 @@ TEST(AllowedCores, AreNotMoreThanTheAffinityMaskHas)
   int first = 0;
   while (!CPU_ISSET(first, &mask)) ++first;
   std::optional<std::uint32_t> on_one;
-  std::jthread{[&] {  // a mask of its own
+  std::thread narrow{[&] {  // a mask of its own
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(first, &one);
     if (sched_setaffinity(0, sizeof one, &one) == 0) on_one = allowed_cores();
-  }}.join();
+  }};
+  narrow.join();
   if (!on_one) GTEST_SKIP() << "this process may not narrow its affinity mask";
   EXPECT_EQ(on_one, 1u);
 }

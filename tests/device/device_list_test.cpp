@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
 #include <fastgpu/device/device_info.hpp>
 #include <fastgpu/error.hpp>
-#include <gtest/gtest.h>
 
 namespace {
 

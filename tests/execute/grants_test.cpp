@@ -132,8 +132,8 @@ TEST(Grants, NameTheSpanThatFailed)
 TEST(Grants, CountAnAttemptOfEverySubtaskOfAFailedBatch)
 {
   a_run run{100, 2};
-  (void)run.machine.failed({0}, {0, 50}, tripped, 1);   // the first of 7, in a crowd
-  (void)run.machine.failed({1}, {7, 8}, tripped, 1);    // the second, alone
+  (void)run.machine.failed({0}, {0, 50}, tripped, 1);  // the first of 7, in a crowd
+  (void)run.machine.failed({1}, {7, 8}, tripped, 1);   // the second, alone
   EXPECT_FALSE(run.machine.run_failure());
   (void)run.machine.failed({0}, {7, 8}, tripped, 1);
   EXPECT_EQ(detail_of(run.machine), "subtask 7 failed on device 0, attempt 3 of 3: it tripped");

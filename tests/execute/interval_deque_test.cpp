@@ -130,12 +130,11 @@ TEST(IntervalDeque, DoesAsASequenceDoesFromOneThread)
     const auto up = [&](std::uint64_t n) { return (n + span - 1) / span * span; };
     while (!left.empty()) {
       const auto n = static_cast<std::uint32_t>(1 + random() % 100);
+      const auto cut = static_cast<std::uint32_t>(std::min<std::uint64_t>(left.end, up(left.begin + n)));
       if (random() % 2 == 0) {
-        const interval expected{left.begin, static_cast<std::uint32_t>(std::min<std::uint64_t>(left.end, up(left.begin + n)))};
-        ASSERT_EQ(deque.take_front(n, span), expected);
-        left.begin = expected.end;
+        ASSERT_EQ(deque.take_front(n, span), (interval{left.begin, cut}));
+        left.begin = cut;
       } else {
-        const auto cut = static_cast<std::uint32_t>(std::min<std::uint64_t>(left.end, up(left.begin + n)));
         const auto stolen = deque.steal_back(n, span);
         if (cut == left.end) {
           ASSERT_TRUE(stolen.empty());
@@ -150,8 +149,8 @@ TEST(IntervalDeque, DoesAsASequenceDoesFromOneThread)
 }
 
 /// One owner and some thieves, each with a deque of its own, share `subtasks` until none is left. Marks are plain
-/// bytes: two who take the same subtask race on one, and its count tells. Some batches fail after they have written, and
-/// run again: whoever runs them next must see that as having been before.
+/// bytes: two who take the same subtask race on one, and its count tells. Some batches fail after they have written,
+/// and run again: whoever runs them next must see that as having been before.
 void stress(std::uint32_t subtasks, std::uint32_t workers, std::uint32_t span, std::uint64_t seed)
 {
   SCOPED_TRACE("seed " + std::to_string(seed) + ", " + std::to_string(workers) + " workers, span " +
@@ -211,7 +210,9 @@ TEST(IntervalDeque, GivesEverySubtaskOnceToAnOwnerAndThieves)
 {
   std::uint64_t seed = 0;
   for (const std::uint32_t workers : {2u, 3u, 4u}) {
-    for (const std::uint32_t span : {1u, 8u}) ASSERT_NO_FATAL_FAILURE(stress(stress_subtasks / 6, workers, span, ++seed));
+    for (const std::uint32_t span : {1u, 8u}) {
+      ASSERT_NO_FATAL_FAILURE(stress(stress_subtasks / 6, workers, span, ++seed));
+    }
   }
 }
 

@@ -8,8 +8,8 @@
 #include <thread>
 #include <vector>
 
-#include <fastgpu/error.hpp>
 #include <gtest/gtest.h>
+#include <fastgpu/error.hpp>
 
 namespace {
 

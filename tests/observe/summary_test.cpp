@@ -65,12 +65,13 @@ run_summary some_summary()
 
 TEST(Summary, PrintsAsATable)
 {
-  EXPECT_EQ(to_text(some_summary()),
-            "done in 1.250 s: 1000 subtasks in 60 batches, 7 steals, 2 retries (30 subtasks wasted), 1 partials fenced\n"
-            "reduction ordered, shape ordered/1, aggregation 12.500 ms\n"
-            "device  name                subtasks   share    batches   steals  retries    busy s  done at s\n"
-            "0       host:2                   750   75.0%         40        5        0     2.250      1.200\n"
-            "1       faulty:7                 250   25.0%         20        2        2     0.500      0.750  lost\n");
+  EXPECT_EQ(
+      to_text(some_summary()),
+      "done in 1.250 s: 1000 subtasks in 60 batches, 7 steals, 2 retries (30 subtasks wasted), 1 partials fenced\n"
+      "reduction ordered, shape ordered/1, aggregation 12.500 ms\n"
+      "device  name                subtasks   share    batches   steals  retries    busy s  done at s\n"
+      "0       host:2                   750   75.0%         40        5        0     2.250      1.200\n"
+      "1       faulty:7                 250   25.0%         20        2        2     0.500      0.750  lost\n");
 }
 
 TEST(Summary, SaysWhyARunIsNotDone)
@@ -109,8 +110,8 @@ TEST(Summary, IsOneJsonObject)
   EXPECT_EQ(parsed.at("assign_s").to_number<double>(), 0.5);
   EXPECT_EQ(parsed.at("aggregate_s").to_number<double>(), 0.0125);
   const std::vector<std::pair<const char*, std::uint64_t>> counts{
-      {"subtasks", 1000}, {"committed", 1000}, {"batches", 60}, {"steals", 7}, {"retries", 2},
-      {"wasted", 30},     {"fenced", 1},       {"seals", 5}};
+      {"subtasks", 1000}, {"committed", 1000}, {"batches", 60}, {"steals", 7},
+      {"retries", 2},     {"wasted", 30},      {"fenced", 1},   {"seals", 5}};
   for (const auto& [key, value] : counts) EXPECT_EQ(parsed.at(key).to_number<std::uint64_t>(), value) << key;
   EXPECT_EQ(parsed.at("reduction"), "ordered");
   EXPECT_EQ(parsed.at("shape"), "ordered/1");

@@ -8,7 +8,8 @@
 
 namespace support {
 
-/// What a value was merged from, in which grouping and order: any other tree of merges has another mark. `Bytes` pads it.
+/// What a value was merged from, in which grouping and order: any other tree of merges has another mark. Padded to
+/// `Bytes`.
 template <std::size_t Bytes = 8>
 struct fingerprint {
   std::uint64_t mark = 0;

@@ -22,7 +22,7 @@ namespace fastgpu::inline v0 {
 /// value<T> without a value. Zero in its place would be a wrong answer to a callback that forgets to look at the first;
 /// to read what is not there stops the program. use_future and use_awaitable give it only with a value inside.
 template <class T>
-class [[nodiscard]] async_value {
+class async_value {
  public:
   async_value() = default;
   /// @pre  of.finished()
@@ -60,7 +60,7 @@ class [[nodiscard]] async_value {
 
 /// Of a job that reduces nothing.
 template <>
-class [[nodiscard]] async_value<void> {
+class async_value<void> {
  public:
   async_value() = default;
   explicit async_value(const detail::run_core& of) : summary_{of.summary()} {}

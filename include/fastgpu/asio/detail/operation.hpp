@@ -266,7 +266,8 @@ class wait_operation final : public completion_service::operation {
 
   void post() noexcept override
   {
-    const auto io = io_work_.get_executor();
+    const auto io_work = std::move(io_work_);  // until it is posted: then `io` has that to do
+    const auto io = io_work.get_executor();
     const auto executor = handler_work_.get_executor();
     const auto memory = boost::asio::get_associated_allocator(handler_);
     boost::asio::post(io,
