@@ -180,6 +180,13 @@ int command_line::main(int argc, char** argv, const std::function<bool(session&)
     std::fprintf(stderr, "%s: %s (see --help)\n", name_.c_str(), one_line(e.what()).c_str());
     return 2;
   }
+  try {
+    if (!json_.empty() && json_ != "-") check_writable(json_);
+    if (!trace_.empty()) check_writable(trace_);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s: %s\n", name_.c_str(), one_line(e.what()).c_str());
+    return 1;
+  }
   struct sigaction action {};
   action.sa_handler = &on_interrupt;
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second time ends the process
@@ -203,8 +210,6 @@ int command_line::run_all(const std::function<bool(session&)>& body)
     report["outcome"] = outcome;
   };
   try {
-    if (!json_.empty() && json_ != "-") check_writable(json_);
-    if (!trace_.empty()) check_writable(trace_);
     fastgpu::cluster cluster{devices_};
     report["outcome"] = "done";
     for (int i = 0; i < repeat_; ++i) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -135,9 +136,10 @@ TEST(Embedding, SendsItsLogToTheSinkThatWasGiven)
       fastgpu::log_level::warning,
       [](void* to, fastgpu::log_level, std::string_view line) { static_cast<std::vector<std::string>*>(to)->emplace_back(line); },
       &lines);
-  for (std::uint64_t seed = 0; seed < 200 && lines.empty(); ++seed) {
+  for (std::uint64_t seed = 0; seed < 50 && lines.empty(); ++seed) {
     fastgpu::cluster cluster{"host:1,faulty:" + std::to_string(seed)};
-    (void)fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(500, fastgpu::by_size{1}), [](std::uint64_t) {}),
+    (void)fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(600, fastgpu::by_size{1}),
+                                             [](std::uint64_t) { std::this_thread::sleep_for(std::chrono::microseconds{5}); }),
                            {.batches = fastgpu::batching::fixed(1)})
         .wait();
   }
