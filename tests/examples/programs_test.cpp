@@ -1,6 +1,3 @@
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,8 +7,6 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -27,143 +22,15 @@
 #include <gtest/gtest.h>
 
 #include "image/png.hpp"
+#include "support/configurations.hpp"
+#include "support/process.hpp"
 
 /// @file
 /// The examples as their users meet them: started as processes, judged by exit status, output and JSON.
 
 namespace {
 
-using namespace std::chrono_literals;
-using arguments = std::vector<std::string>;
-namespace json = boost::json;
-
-arguments operator+(arguments left, const arguments& right)
-{
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
-// Processes ---------------------------------------------------------------------------------------------------
-
-/// What a process leaves behind.
-struct finished {
-  int status = 0;  ///< As a shell has it: 128 and the signal's number where one ended it.
-  std::string out;
-  std::string err;
-};
-
-/// A program of the build under way. Killed where it is neither waited for nor ends in a minute.
-class process {
- public:
-  process(const std::string& program, const arguments& options) : name_{program}
-  {
-    std::string path = std::string{FASTGPU_TEST_PROGRAMS} + "/" + program;
-    for (const auto& option : options) name_ += " " + option;
-    auto words = arguments{path} + options;
-    std::vector<char*> pointers;
-    for (auto& word : words) pointers.push_back(word.data());
-    pointers.push_back(nullptr);
-
-    posix_spawn_file_actions_t files;
-    ::posix_spawn_file_actions_init(&files);
-    ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_adddup2(&files, ::fileno(out_.get()), STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&files, ::fileno(err_.get()), STDERR_FILENO);
-    const int problem = ::posix_spawn(&id_, path.c_str(), &files, nullptr, pointers.data(), environ);
-    ::posix_spawn_file_actions_destroy(&files);
-    if (problem != 0) throw std::runtime_error{path + ": " + std::strerror(problem)};
-  }
-  process(const process&) = delete;
-  process& operator=(const process&) = delete;
-  ~process()
-  {
-    if (id_ == 0) return;
-    ::kill(id_, SIGKILL);
-    ::waitpid(id_, nullptr, 0);
-  }
-
-  [[nodiscard]] const std::string& name() const { return name_; }
-
-  void send(int signal) const { ::kill(id_, signal); }
-
-  finished wait()
-  {
-    int status = 0;
-    const auto give_up = std::chrono::steady_clock::now() + 60s;
-    while (::waitpid(id_, &status, WNOHANG) == 0) {
-      if (std::chrono::steady_clock::now() > give_up) throw std::runtime_error{name_ + ": still running after 60 s"};
-      std::this_thread::sleep_for(500us);
-    }
-    id_ = 0;
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read(out_.get()), read(err_.get())};
-  }
-
- private:
-  struct close_file {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  using file = std::unique_ptr<std::FILE, close_file>;
-
-  static std::string read(std::FILE* from)
-  {
-    std::string text;
-    std::rewind(from);
-    std::array<char, 4096> part{};
-    while (const auto count = std::fread(part.data(), 1, part.size(), from)) text.append(part.data(), count);
-    return text;
-  }
-
-  std::string name_;
-  file out_{std::tmpfile()};
-  file err_{std::tmpfile()};
-  ::pid_t id_ = 0;
-};
-
-finished run(const std::string& program, const arguments& options) { return process{program, options}.wait(); }
-
-/// The object that a run prints for `--json -`. Throws where standard output holds anything else.
-json::object report_of(const finished& run) { return json::parse(run.out).as_object(); }
-
-bool is_one_line(const std::string& text)
-{
-  return text.size() > 1 && std::count(text.begin(), text.end(), '\n') == 1 && text.back() == '\n';
-}
-
-// Configurations ----------------------------------------------------------------------------------------------
-
-enum granule : std::size_t { one, odd, huge };
-using granules = std::array<std::string, 3>;  // a program's values of --granule
-
-struct configuration {
-  std::string devices;
-  granule cut;
-  std::string policy;
-  std::string reduction;
-
-  [[nodiscard]] arguments options(const granules& of_program) const
-  {
-    return {"--devices", devices, "--granule", of_program[cut], "--policy", policy, "--reduction", reduction};
-  }
-};
-
-/// Every device list with every granule; policies and reductions so that each of their values meets each of the
-/// others'.
-///
-/// The faulty devices of seeds 44 and 45 refuse nothing and die after a few batches, that of seed 1 refuses some and
-/// never dies: nothing fails three times, which would end a run.
-std::vector<configuration> pairwise()
-{
-  const arguments devices{"host:1", "host:2", "host:1*3", "host:1*7", "host:1,faulty:44*2", "host:2,faulty:1"};
-  const arguments policies{"equal", "least_loaded", "by_speed"};
-  const arguments reductions{"ordered", "exact"};
-  std::vector<configuration> rows;
-  for (std::size_t d = 0; d < devices.size(); ++d) {
-    for (auto g : {one, odd, huge}) {
-      rows.push_back({devices[d], g, policies[(d + g) % 3], reductions[(d / 3 + g) % 2]});
-    }
-  }
-  return rows;
-}
+using namespace support;
 
 TEST(Configurations, CoverEveryPair)
 {
@@ -177,49 +44,6 @@ TEST(Configurations, CoverEveryPair)
     }
   }
   EXPECT_EQ(pairs.size(), 6u * 3 + 6 * 3 + 6 * 2 + 3 * 3 + 3 * 2 + 3 * 2);
-}
-
-/// What faulty devices did in the runs looked at.
-struct faults {
-  std::uint64_t retries = 0;
-  std::uint64_t lost = 0;
-
-  void add(const json::object& report)
-  {
-    const auto& run = report.at("run").as_object();
-    retries += run.at("retries").to_number<std::uint64_t>();
-    for (const auto& device : run.at("devices").as_array()) lost += device.at("lost").as_bool() ? 1u : 0u;
-  }
-};
-
-/// Runs a program with JSON on standard output, expects its answer to be the known one.
-json::object expect_verified(const std::string& program, const arguments& options)
-{
-  process started{program, options + arguments{"--json", "-"}};
-  const auto end = started.wait();
-  EXPECT_EQ(end.status, 0) << started.name() << "\n" << end.err;
-  auto report = report_of(end);
-  EXPECT_EQ(report.at("outcome"), "done") << started.name();
-  EXPECT_EQ(report.at("verified"), true) << started.name();
-  return report;
-}
-
-std::string hash_of(const json::object& report) { return report.at("run").at("result_hash").as_string().c_str(); }
-
-/// Expects one hash of `program`, whose results are integers, over all configurations.
-void expect_one_hash(const std::string& program, const arguments& options, const granules& cuts,
-                     const std::string& hash, const std::vector<configuration>& rows = pairwise())
-{
-  faults seen;
-  for (const auto& row : rows) {
-    const auto all = options + row.options(cuts);
-    SCOPED_TRACE(json::serialize(json::value_from(all)));
-    const auto report = expect_verified(program, all);
-    EXPECT_EQ(hash_of(report), hash);
-    seen.add(report);
-  }
-  EXPECT_GT(seen.retries, 0u);
-  EXPECT_GT(seen.lost, 0u);
 }
 
 // Answers -----------------------------------------------------------------------------------------------------

@@ -109,6 +109,16 @@ TEST(Grants, TakeTheOtherDevicesInTurn)
   }
 }
 
+TEST(Grants, PreferTheDeviceThatHasFailedLeast)
+{
+  a_run run{20, 3};
+  run.book.move({0, 5}, {0}, {1});
+  (void)run.machine.failed({1}, {0, 1}, tripped, 1);
+  EXPECT_EQ(run.machine.failures({1}), 1u);
+  EXPECT_EQ(run.machine.failures({2}), 0u);
+  EXPECT_EQ(text_of(run.machine.failed({0}, {10, 12}, tripped, 1)), "2: 10-11, 2: 11-12");
+}
+
 TEST(Grants, FailTheRunWhenASubtaskHasHadItsLastAttempt)
 {
   a_run run{10, 2};

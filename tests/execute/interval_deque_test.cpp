@@ -18,7 +18,7 @@ using fastgpu::detail::interval_deque;
 using intervals = std::vector<interval>;
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr std::uint32_t stress_subtasks = 400'000;
+constexpr std::uint32_t stress_subtasks = 1'500'000;
 #else
 constexpr std::uint32_t stress_subtasks = 12'000'000;
 #endif
@@ -158,7 +158,7 @@ void stress(std::uint32_t subtasks, std::uint32_t workers, std::uint32_t span, s
   std::vector<interval_deque> deques(workers);
   std::vector<std::uint8_t> taken(subtasks, 0);
   std::vector<std::uint8_t> written(subtasks, 0);  // by any attempt
-  std::atomic<std::uint32_t> left = subtasks;
+  std::atomic<std::int64_t> left = subtasks;  // below 0 where one was taken twice
   std::atomic<std::uint32_t> torn = 0;  // ranges that begin or end inside a span
   deques[0].refill({0, subtasks});
 
@@ -175,7 +175,7 @@ void stress(std::uint32_t subtasks, std::uint32_t workers, std::uint32_t span, s
       for (auto s = batch.begin; s < batch.end; ++s) ++taken[s];
       left.fetch_sub(batch.size(), std::memory_order_relaxed);
     };
-    while (left.load(std::memory_order_relaxed) != 0) {
+    while (left.load(std::memory_order_relaxed) > 0) {
       const auto luck = random();
       if (const auto batch = mine.take_front(1 + static_cast<std::uint32_t>(luck % 4), span); !batch.empty()) {
         run(batch, luck % 61 == 0);
@@ -204,6 +204,65 @@ void stress(std::uint32_t subtasks, std::uint32_t workers, std::uint32_t span, s
   EXPECT_EQ(torn.load(), 0u);
   ASSERT_EQ(static_cast<std::uint64_t>(std::count(taken.begin(), taken.end(), 1)), subtasks);
   ASSERT_EQ(std::count(written.begin(), written.end(), 0), 0);
+}
+
+/// An owner and thieves at one deque of short ranges, so that they meet all the time. Each range has had an attempt
+/// before it is put there, and whoever takes it must see that attempt as having been.
+void hammer(std::uint32_t subtasks, std::uint32_t thieves, std::uint32_t span, std::uint64_t seed)
+{
+  SCOPED_TRACE("seed " + std::to_string(seed) + ", " + std::to_string(thieves) + " thieves, span " +
+               std::to_string(span));
+  interval_deque deque;
+  std::vector<std::uint8_t> attempts(subtasks, 0);
+  std::atomic<bool> over = false;
+  std::atomic<std::uint64_t> stolen_ranges = 0;
+  const auto run = [&](interval batch) {
+    for (auto s = batch.begin; s < batch.end; ++s) ++attempts[s];
+  };
+  std::vector<std::jthread> threads;
+  for (std::uint32_t t = 0; t < thieves; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937_64 random{seed * 64 + t};
+      std::uint64_t ranges = 0;
+      while (!over.load(std::memory_order_relaxed)) {
+        const auto there = deque.peek().size();
+        const auto keep = random() % 2 == 0 ? there / 2 : there - std::min(there, span);  // a half, or one span
+        if (const auto stolen = deque.steal_back(keep, span); !stolen.empty()) {
+          run(stolen);
+          ++ranges;
+        }
+      }
+      stolen_ranges += ranges;
+    });
+  }
+  std::mt19937_64 random{seed};
+  for (std::uint32_t begin = 0; begin < subtasks;) {
+    const auto luck = random();
+    const auto end = begin + std::min(subtasks - begin, static_cast<std::uint32_t>(1 + luck % 12) * span);
+    run({begin, end});
+    deque.refill({begin, end});
+    for (;;) {
+      const auto batch = deque.take_front(1 + static_cast<std::uint32_t>(luck >> 32) % 2 * span, span);
+      if (batch.empty()) break;
+      run(batch);
+    }
+    begin = end;
+  }
+  over = true;
+  threads.clear();
+  EXPECT_TRUE(deque.peek().empty());
+  ASSERT_EQ(static_cast<std::uint64_t>(std::count(attempts.begin(), attempts.end(), 2)), subtasks)
+      << stolen_ranges << " ranges were stolen";
+}
+
+TEST(IntervalDeque, GivesEverySubtaskOnceWhereOwnerAndThievesMeetAllTheTime)
+{
+  std::uint64_t seed = 0;
+  for (const std::uint32_t thieves : {1u, 2u, 3u}) {
+    for (const std::uint32_t span : {1u, 4u}) {
+      ASSERT_NO_FATAL_FAILURE(hammer(stress_subtasks / 6, thieves, span, ++seed));
+    }
+  }
 }
 
 TEST(IntervalDeque, GivesEverySubtaskOnceToAnOwnerAndThieves)
