@@ -259,7 +259,7 @@ struct add_wide {
   wide operator()(const wide& left, const wide& right) const
   {
     const auto at = [](const wide& w) { return std::bit_cast<std::uintptr_t>(std::addressof(w)); };
-    *misplaced += (at(left) % 64 != 0) + (at(right) % 64 != 0);
+    *misplaced += (at(left) % 64 != 0 ? 1U : 0U) + (at(right) % 64 != 0 ? 1U : 0U);
     return {left.value + right.value};
   }
 };

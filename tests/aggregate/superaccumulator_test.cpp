@@ -1,10 +1,10 @@
 #include <fastgpu/aggregate/superaccumulator.hpp>  // first: shows that the header stands alone
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cfenv>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <ios>
 #include <limits>
@@ -15,30 +15,20 @@
 
 #include <gtest/gtest.h>
 
+#include "support/exact_reference.hpp"
+#include "support/floats.hpp"
+
 namespace {
 
 using fastgpu::superaccumulator;
+using support::bit_counts;
+using support::bits_of;
+using support::for_float_and_double;
+using support::numbers_of_any_size;
+using support::same;
 
 template <class Float>
 using limits = std::numeric_limits<Float>;
-
-template <class Float>
-using bits_of = std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64_t>;
-
-/// The exponent of the smallest subnormal: every finite number is a multiple of 2^lowest.
-template <class Float>
-constexpr int lowest = limits<Float>::min_exponent - limits<Float>::digits;
-
-/// Tells +0 from -0, and takes all NaNs for one.
-template <class Float>
-testing::AssertionResult same(Float actual, Float expected)
-{
-  if (std::isnan(actual) && std::isnan(expected)) return testing::AssertionSuccess();
-  if (std::bit_cast<bits_of<Float>>(actual) == std::bit_cast<bits_of<Float>>(expected)) {
-    return testing::AssertionSuccess();
-  }
-  return testing::AssertionFailure() << std::hexfloat << actual << " is not " << expected;
-}
 
 /// The limbs after carries: equal where the sums are, down to the last bit.
 template <class Float>
@@ -71,93 +61,6 @@ Float sum(const std::vector<Float>& values)
   const auto one_by_one = accumulate<Float>(values);
   EXPECT_EQ(exact(accumulate_at_once<Float>(values)), exact(one_by_one));
   return one_by_one.value();
-}
-
-/// The exact sum by another method: counts, for each power of two, how often it occurs in the summands, less
-/// how often in negative ones; carries and rounds in the end. Finite numbers only.
-template <class Float>
-class bit_counts {
- public:
-  void add(Float value)
-  {
-    int exponent = 0;
-    const auto fraction = std::frexp(std::abs(value), &exponent);
-    auto significand = static_cast<std::uint64_t>(std::ldexp(fraction, digits));
-    auto position = exponent - digits - lowest<Float>;
-    for (; significand != 0; significand >>= 1, ++position) {
-      if ((significand & 1) != 0) counts_[static_cast<std::size_t>(position)] += std::signbit(value) ? -1 : 1;
-    }
-  }
-
-  Float value() const
-  {
-    auto bits = counts_;
-    if (carry(bits) < 0) {
-      std::transform(counts_.begin(), counts_.end(), bits.begin(), [](auto count) { return -count; });
-      carry(bits);
-      return -round(bits);
-    }
-    return round(bits);
-  }
-
- private:
-  static constexpr int digits = limits<Float>::digits;
-  using counts = std::array<std::int64_t, limits<Float>::max_exponent - lowest<Float> + 64>;
-
-  /// Leaves zeros and ones, and returns what does not fit in: -1 if the whole is negative.
-  static std::int64_t carry(counts& bits)
-  {
-    std::int64_t carry = 0;
-    for (auto& bit : bits) {
-      const auto whole = bit + carry;
-      bit = whole & 1;
-      carry = (whole - bit) / 2;
-    }
-    return carry;
-  }
-
-  static Float round(const counts& bits)
-  {
-    auto end = bits.size();
-    while (end > 0 && bits[end - 1] == 0) --end;
-    const auto begin = end > digits ? end - digits : 0;
-    std::uint64_t kept = 0;
-    for (auto i = end; i > begin; --i) kept = 2 * kept + static_cast<std::uint64_t>(bits[i - 1]);
-    if (begin > 0 && bits[begin - 1] == 1) {
-      const auto more = std::count(bits.begin(), bits.begin() + static_cast<std::ptrdiff_t>(begin) - 1, 1) > 0;
-      if (more || kept % 2 == 1) ++kept;
-    }
-    return std::ldexp(static_cast<Float>(kept), static_cast<int>(begin) + lowest<Float>);
-  }
-
-  counts counts_{};
-};
-
-/// Finite numbers of all magnitudes alike, subnormals and zeros of both signs among them.
-template <class Float>
-std::vector<Float> numbers_of_any_size(std::size_t n, std::uint64_t seed)
-{
-  std::mt19937_64 random{seed};
-  std::vector<Float> numbers;
-  while (numbers.size() < n) {
-    const auto number = std::bit_cast<Float>(static_cast<bits_of<Float>>(random()));
-    if (std::isfinite(number)) numbers.push_back(random() % 64 == 0 ? std::copysign(Float{0}, number) : number);
-  }
-  return numbers;
-}
-
-/// Both types, one after the other: a test of one suite cannot be typed.
-template <class Test>
-void for_float_and_double(Test test)
-{
-  {
-    SCOPED_TRACE("float");
-    test(float{});
-  }
-  {
-    SCOPED_TRACE("double");
-    test(double{});
-  }
 }
 
 }  // namespace

@@ -2,18 +2,21 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <optional>
 #include <random>
-#include <string>
+#include <thread>
 #include <vector>
+
+#include <sched.h>
 
 #include <gtest/gtest.h>
 #include <fastgpu/decompose/subtasks.hpp>
 #include <fastgpu/error.hpp>
+
+#include "support/refusal.hpp"
+#include "support/space_laws.hpp"
 
 namespace {
 
@@ -24,32 +27,13 @@ using fastgpu::by_size;
 using fastgpu::decompose;
 using fastgpu::errc;
 using fastgpu::extents;
-using fastgpu::index;
 using fastgpu::space;
-using fastgpu::subtasks;
+using support::bounds;
+using support::check_laws;
+using support::refusal;
 
 constexpr std::int64_t subtasks_max = 4294967295;  // 2^32 - 1
 constexpr std::int64_t two_to_40 = std::int64_t{1} << 40;
-
-/// The first indices of one-dimensional subtasks, and the end.
-std::vector<std::int64_t> bounds(const subtasks<1>& list)
-{
-  std::vector<std::int64_t> all;
-  for (const auto& b : list) all.push_back(b.begin[0]);
-  all.push_back(list.empty() ? 0 : list[list.size() - 1].end[0]);
-  return all;
-}
-
-template <class Make>
-std::optional<errc> refusal(const Make& make)
-{
-  try {
-    (void)make();
-  } catch (const fastgpu::error& e) {
-    return static_cast<errc>(e.code().value());
-  }
-  return std::nullopt;
-}
 
 // What the granules mean ------------------------------------------------------------------------------------------
 
@@ -196,78 +180,6 @@ TEST(Space, NamesTheNumberThatItRefuses)
 
 // Laws ------------------------------------------------------------------------------------------------------------
 
-/// True if `b` comes next after `a` in row-major order without gap: what runs through an odometer of blocks.
-template <int N>
-bool follows(const block<N>& a, const block<N>& b, const extents<N>& shape)
-{
-  int d = N - 1;
-  while (d >= 0 && a.end[d] == shape[d]) {
-    if (b.begin[d] != 0) return false;
-    --d;
-  }
-  if (d < 0 || b.begin[d] != a.end[d]) return false;
-  for (--d; d >= 0; --d) {
-    if (b.begin[d] != a.begin[d] || b.end[d] != a.end[d]) return false;
-  }
-  return true;
-}
-
-/// Disjoint, covering and ordered: the first block begins at 0, each is followed by the next, the last ends at the end.
-/// Looks at all subtasks, or at some where there are very many.
-template <int N>
-void check_laws(const space<N>& over, const extents<N>& shape, std::mt19937_64& random)
-{
-  const auto list = decompose(over);
-  const auto n = list.size();
-  if (shape.count() == 0) {
-    ASSERT_EQ(n, 0u);
-    return;
-  }
-  ASSERT_GT(n, 0u);
-  const auto first = list[0];
-  const auto last = list[n - 1];
-  for (int d = 0; d < N; ++d) {
-    ASSERT_EQ(first.begin[d], 0);
-    ASSERT_EQ(last.end[d], shape[d]);
-  }
-  const auto check_one = [&](std::uint32_t i) {
-    const auto b = list[i];
-    ASSERT_EQ(b.subtask, i);
-    for (int d = 0; d < N; ++d) {
-      ASSERT_LT(b.begin[d], b.end[d]) << "subtask " << i;
-      ASSERT_LE(b.end[d], shape[d]) << "subtask " << i;
-    }
-    if (i + 1 == n) return;
-    ASSERT_TRUE(follows(b, list[i + 1], shape)) << "subtask " << i << " and the next";
-  };
-  constexpr std::uint32_t looks_max = 2000;
-  if (n <= looks_max) {
-    for (std::uint32_t i = 0; i < n; ++i) ASSERT_NO_FATAL_FAILURE(check_one(i));
-  } else {
-    ASSERT_NO_FATAL_FAILURE(check_one(n - 2));
-    for (std::uint32_t i = 0; i < looks_max; ++i) {
-      ASSERT_NO_FATAL_FAILURE(check_one(static_cast<std::uint32_t>(random() % n)));
-    }
-  }
-  if (shape.count() <= 2000) {  // and once more, element by element
-    std::vector<int> seen(static_cast<std::size_t>(shape.count()), 0);
-    for (const auto& b : list) {
-      index<N> at = b.begin;
-      for (std::int64_t k = 0; k < b.count(); ++k) {
-        std::int64_t number = 0;
-        auto rest = k;
-        for (int d = N - 1; d >= 0; --d) {
-          at[d] = b.begin[d] + rest % b.size(d);
-          rest /= b.size(d);
-        }
-        for (int d = 0; d < N; ++d) number = number * shape[d] + at[d];
-        ++seen[static_cast<std::size_t>(number)];
-      }
-    }
-    ASSERT_EQ(seen, std::vector<int>(seen.size(), 1));
-  }
-}
-
 template <int N>
 extents<N> any_extents(std::mt19937_64& random)
 {
@@ -409,6 +321,31 @@ TEST(Space, HasAtMostAMillionAutomaticSubtasksWhateverItsProportions)
   EXPECT_EQ(refusal([] { return space{extents{std::int64_t{1}, std::int64_t{1} << 62}}; }), std::nullopt);
 }
 
+TEST(Space, IsCutTheSameWhateverCoresThereAre)
+{
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+  const auto shapes = [] {
+    return std::vector<std::uint64_t>{digest(space{1'000'003}.shape()), digest(space{extents{999, 1001}}.shape()),
+                                      digest(space{extents{99, 100, 101}}.shape()),
+                                      digest(space{1'000'003, by_count{77}}.shape())};
+  };
+  const auto expected = shapes();
+  std::vector<std::uint64_t> on_one_core;
+  std::thread narrow{[&] {
+    int first = 0;
+    while (!CPU_ISSET(first, &all)) ++first;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    (void)sched_setaffinity(0, sizeof one, &one);
+    on_one_core = shapes();
+  }};
+  narrow.join();
+  EXPECT_EQ(on_one_core, expected);
+}
+
 TEST(Space, DescribesEqualSpacesByEqualDigestsAndOthersByOthers)
 {
   const std::vector<double> costs{1, 2, 3, 4};
@@ -432,157 +369,6 @@ TEST(Space, DescribesEqualSpacesByEqualDigestsAndOthersByOthers)
   EXPECT_EQ(digests, all());
   std::sort(digests.begin(), digests.end());
   EXPECT_EQ(std::adjacent_find(digests.begin(), digests.end()), digests.end());
-}
-
-// Lists with costs ------------------------------------------------------------------------------------------------
-
-TEST(SpaceByCost, MakesASubtaskOfEachItemUnlessToldHowMany)
-{
-  const std::vector<double> costs{5, 0, 2.5};
-  const auto list = decompose(space{by_cost{costs}});
-  EXPECT_EQ(bounds(list), (std::vector<std::int64_t>{0, 1, 2, 3}));
-  EXPECT_EQ(list.cost_before(0), 0);
-  EXPECT_EQ(list.cost_before(1), 5);
-  EXPECT_EQ(list.cost_before(2), 5);
-  EXPECT_EQ(list.cost_before(3), 7.5);
-}
-
-TEST(SpaceByCost, CutsWhereEqualSharesOfTheCostBegin)
-{
-  const std::vector<double> costs{1, 1, 1, 1, 2, 2, 4};
-  const auto list = decompose(space{by_cost{costs, 3}});
-  EXPECT_EQ(bounds(list), (std::vector<std::int64_t>{0, 4, 6, 7}));
-  EXPECT_EQ(list.cost_before(1), 4);
-  EXPECT_EQ(list.cost_before(2), 8);
-  EXPECT_EQ(list.cost_before(3), 12);
-}
-
-TEST(SpaceByCost, GivesAGiantASubtaskAndCoversTheRest)
-{
-  std::vector<double> costs(100, 1.0);
-  costs[50] = 1e9;
-  const auto list = decompose(space{by_cost{costs, 10}});
-  ASSERT_EQ(list.size(), 10u);
-  const auto cuts = bounds(list);
-  EXPECT_EQ(cuts.front(), 0);
-  EXPECT_EQ(cuts.back(), 100);
-  EXPECT_EQ(std::count(cuts.begin(), cuts.end(), 51), 1);  // what follows the giant does not wait for it
-}
-
-TEST(SpaceByCost, TakesCostsThatAreAllZero)
-{
-  const std::vector<double> costs(10, 0.0);
-  for (const std::size_t count : {0u, 1u, 3u, 10u, 100u}) {
-    const auto list = decompose(space{by_cost{costs, count}});
-    const auto cuts = bounds(list);
-    EXPECT_EQ(list.size(), count == 0 ? 10 : std::min<std::size_t>(count, 10)) << count;
-    EXPECT_EQ(cuts.front(), 0);
-    EXPECT_EQ(cuts.back(), 10);
-    EXPECT_TRUE(std::is_sorted(cuts.begin(), cuts.end(), std::less_equal<>{}));  // none is empty
-    EXPECT_EQ(list.cost_before(list.size()), 0);
-  }
-}
-
-TEST(SpaceByCost, RefusesCostsThatAreNegativeOrNotFinite)
-{
-  for (const double bad : {-1.0, -1e-300, std::nan(""), HUGE_VAL, -HUGE_VAL}) {
-    const std::vector<double> costs{1, 2, bad, 4};
-    try {
-      (void)space{by_cost{costs, 2}};
-      ADD_FAILURE() << bad << " was taken";
-    } catch (const fastgpu::error& e) {
-      EXPECT_EQ(e.code(), errc::invalid_argument);
-      EXPECT_STREQ(e.what(), "by_cost: cost of item 2 is negative or not finite");
-    }
-  }
-  const std::vector<double> zeros{0.0, -0.0};
-  EXPECT_EQ(decompose(space{by_cost{zeros}}).size(), 2u);
-}
-
-TEST(SpaceByCost, LeavesNoItemOutWhereTheSumOfTheCostsIsBeyondAllNumbers)
-{
-  const std::vector<double> costs(5, 1e308);
-  for (const std::size_t count : {0u, 1u, 2u, 4u, 5u}) {
-    // Either is right: to cut by costs of which only the ratios matter, or to refuse.
-    std::optional<space<1>> over;
-    const auto refused = refusal([&] {
-      over.emplace(by_cost{costs, count});
-      return 0;
-    });
-    if (refused) {
-      EXPECT_EQ(refused, errc::invalid_argument);
-      continue;
-    }
-    const auto cuts = bounds(decompose(*over));
-    EXPECT_EQ(cuts.front(), 0) << "count " << count;
-    EXPECT_EQ(cuts.back(), 5) << "count " << count;
-  }
-}
-
-TEST(SpaceByCost, CutsTheSameWhateverTheUnit)
-{
-  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937_64 random{seed};
-    std::vector<double> costs(1 + random() % 300);
-    for (auto& cost : costs) cost = static_cast<double>(random() % 1000);
-    const auto count = 1 + random() % 100;
-    const auto expected = bounds(decompose(space{by_cost{costs, count}}));
-    for (const int exponent : {-900, -20, 3, 900, 1003}) {  // times 300 * 1000 the last is just below the greatest
-      auto scaled = costs;
-      for (auto& cost : scaled) cost = std::ldexp(cost, exponent);
-      ASSERT_EQ(bounds(decompose(space{by_cost{scaled, count}})), expected) << "times 2^" << exponent;
-    }
-  }
-}
-
-TEST(SpaceByCost, KeepsTheLaws)
-{
-  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
-    std::mt19937_64 random{seed};
-    const auto items = random() % (seed % 4 == 0 ? 3 : 400);
-    const auto count = seed % 5 == 0 ? 0 : random() % 200;
-    SCOPED_TRACE("seed " + std::to_string(seed) + ", " + std::to_string(items) + " items, count " +
-                 std::to_string(count));
-    std::vector<double> costs(items);
-    for (auto& cost : costs) {
-      switch (random() % 4) {
-        case 0: cost = 0; break;
-        case 1: cost = std::ldexp(1.0, static_cast<int>(random() % 60)); break;
-        default: cost = static_cast<double>(random() % 100); break;
-      }
-    }
-    const space over{by_cost{costs, count}};
-    ASSERT_NO_FATAL_FAILURE(check_laws(over, extents{static_cast<std::int64_t>(items)}, random));
-    const auto list = decompose(over);
-    ASSERT_EQ(list.size(), count == 0 ? items : std::min<std::size_t>(count, items));
-    if (items == 0) continue;
-
-    double total = 0;
-    for (const auto cost : costs) total += cost;
-    const auto dearest = *std::max_element(costs.begin(), costs.end());
-    const auto bound = (total / list.size() + dearest) * (1 + 1e-9);
-    double before = 0;
-    std::size_t item = 0;
-    for (const auto& b : list) {
-      ASSERT_EQ(list.cost_before(b.subtask), before);
-      double own = 0;
-      for (; item < static_cast<std::size_t>(b.end[0]); ++item) {
-        own += costs[item];
-        before += costs[item];
-      }
-      ASSERT_LE(own, bound) << "subtask " << b.subtask;
-    }
-    ASSERT_EQ(list.cost_before(list.size()), total);
-  }
-}
-
-TEST(Subtasks, CostOneEachWithoutCosts)
-{
-  const auto list = decompose(space{100, by_size{7}});
-  EXPECT_EQ(list.cost_before(0), 0);
-  EXPECT_EQ(list.cost_before(3), 3);
-  EXPECT_EQ(list.cost_before(15), 15);
 }
 
 }  // namespace

@@ -146,9 +146,10 @@ struct scenario {
       case 1: return {size, fastgpu::by_count{static_cast<std::int64_t>(1 + below(50))}};
       default: {
         // Small granules only for small spaces: a hundred thousand subtasks a job is enough.
-        const auto least = N == 1 && size[0] > 3000 ? 3 : 1;
+        const std::uint64_t least = N == 1 && size[0] > 3000 ? 3 : 1;
         return {size, fastgpu::by_size{static_cast<std::int64_t>(least + below(N == 1 ? 700 : 20)),
-                                       static_cast<std::int64_t>(1 + below(20)), static_cast<std::int64_t>(1 + below(20))}};
+                                       static_cast<std::int64_t>(1 + below(20)),
+                                       static_cast<std::int64_t>(1 + below(20))}};
       }
     }
   }
