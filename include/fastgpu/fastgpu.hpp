@@ -14,6 +14,7 @@
 #include <fastgpu/execute/execute.hpp>
 #include <fastgpu/functions.hpp>
 #include <fastgpu/job.hpp>
+#include <fastgpu/observe/log.hpp>
 #include <fastgpu/random.hpp>
 #include <fastgpu/register.hpp>
 #include <fastgpu/run.hpp>

@@ -1,10 +1,13 @@
 #include <fastgpu/assign/placement.hpp>
 
-#include <cstdio>
+#include <charconv>
+#include <cstdlib>
 #include <string>
+#include <system_error>
 
 #include <fastgpu/error.hpp>
 
+#include "detail/format.hpp"
 #include "observe/json.hpp"
 
 namespace fastgpu::inline v0 {
@@ -13,22 +16,30 @@ namespace {
 // A shape's digest has 64 bits, more than a JSON number keeps: it travels as text.
 std::string hex(std::uint64_t digest)
 {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(digest));
-  return text;
+  return detail::format("%016llx", static_cast<unsigned long long>(digest));
 }
+
+std::uint64_t digest_of(std::string_view hex)
+{
+  std::uint64_t digest = 0;
+  const auto* const end = hex.data() + hex.size();
+  const auto [read, problem] = std::from_chars(hex.data(), end, digest, 16);
+  if (hex.empty() || read != end || problem != std::errc{}) {
+    throw error{errc::invalid_argument, "placement: 'shape' is no hexadecimal number of 64 bits"};
+  }
+  return digest;
+}
+
+/// To nine digits: more than any prediction has, and so few that writing and reading them is exact.
+double nine_digits(double seconds) { return std::strtod(detail::format("%.9g", seconds).c_str(), nullptr); }
 
 }  // namespace
 
 std::string to_text(const placement& table)
 {
-  char line[160];
-  std::string text;
-  std::snprintf(line, sizeof line, "%u subtasks placed by %s\n", table.subtasks, table.policy.c_str());
-  text += line;
-  std::snprintf(line, sizeof line, "%-6s  %-16s  %10s  %6s  %11s  %s\n", "device", "name", "subtasks", "share",
-                "predicted s", "ranges");
-  text += line;
+  auto text = detail::format("%u subtasks placed by %s\n", table.subtasks, table.policy.c_str());
+  text += detail::format("%-6s  %-16s  %10s  %6s  %11s  %s\n", "device", "name", "subtasks", "share", "predicted s",
+                         "ranges");
   for (const auto& entry : table.entries) {
     std::uint64_t count = 0;
     std::string ranges;
@@ -37,9 +48,8 @@ std::string to_text(const placement& table)
       ranges += (ranges.empty() ? "[" : " [") + std::to_string(range.begin) + ", " + std::to_string(range.end) + ")";
     }
     const auto share = table.subtasks == 0 ? 0.0 : 100.0 * static_cast<double>(count) / table.subtasks;
-    std::snprintf(line, sizeof line, "%-6u  %-16s  %10llu  %5.1f%%  %11.3f  ", entry.device.value, entry.name.c_str(),
-                  static_cast<unsigned long long>(count), share, entry.predicted_s);
-    text += line + ranges + "\n";
+    text += detail::format("%-6u  %-16s  %10llu  %5.1f%%  %11.3f  %s\n", entry.device.value, entry.name.c_str(),
+                           static_cast<unsigned long long>(count), share, entry.predicted_s, ranges.c_str());
   }
   return text;
 }
@@ -53,7 +63,7 @@ std::string to_json(const placement& table)
     for (const auto& range : entry.ranges) ranges.push_back(json::array{range.begin, range.end});
     entries.push_back(json::object{{"device", entry.device.value},
                                    {"name", entry.name},
-                                   {"predicted_s", entry.predicted_s},
+                                   {"predicted_s", nine_digits(entry.predicted_s)},
                                    {"ranges", std::move(ranges)}});
   }
   return json::serialize(json::object{{"schema", 1},
@@ -73,10 +83,7 @@ placement placement_from_json(std::string_view text)
       throw error{errc::invalid_argument, "placement: schema 1 was expected"};
     }
     placement table;
-    const auto digits = json::value_to<std::string>(root.at("shape"));
-    std::size_t used = 0;
-    table.shape = std::stoull(digits, &used, 16);
-    if (used != digits.size()) throw error{errc::invalid_argument, "placement: 'shape' is no hexadecimal number"};
+    table.shape = digest_of(json::value_to<std::string>(root.at("shape")));
     table.subtasks = root.at("subtasks").to_number<std::uint32_t>();
     table.policy = json::value_to<std::string>(root.at("policy"));
     for (const auto& item : root.at("entries").as_array()) {

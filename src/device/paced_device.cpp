@@ -44,7 +44,7 @@ class paced_session final : public device_session {
   {
     constexpr auto look_again = std::chrono::milliseconds{20};
     for (auto now = steady::now(); now < due_; now = steady::now()) {
-      if (std::atomic_ref{*const_cast<int*>(stop_)}.load(std::memory_order_relaxed) != 0) return;
+      if (stop_ != nullptr && std::atomic_ref{*const_cast<int*>(stop_)}.load(std::memory_order_relaxed) != 0) return;
       std::this_thread::sleep_for(std::min<steady::duration>(due_ - now, look_again));
     }
   }

@@ -44,6 +44,11 @@ std::vector<grant> grants::lost(device_id device, const interval_set& in_flight,
   if (!any_usable()) no_device_left(why);
   if (run_failure_) return given;
   for (const auto& part : in_flight.intervals()) give(part, device, true, given);
+  for (const auto& s : suspects_) {  // those that it was still to run stay alone
+    if (!freed.contains(s.part)) continue;
+    freed.erase(s.part);
+    give(s.part, device, true, given);
+  }
   for (const auto& part : freed.intervals()) give(part, device, false, given);
   return given;
 }
@@ -55,8 +60,10 @@ void grants::blame(device_id device, interval part, const failure& why)
   wasted_ += part.size();
   std::uint32_t most = 1;
   auto culprit = part;
+  interval_set fresh{part};
   for (auto& s : suspects_) {
     if (s.part.begin < part.end && part.begin < s.part.end) {
+      fresh.erase(s.part);
       ++s.attempts;
       s.last = world_.now();
       if (s.attempts > most) {
@@ -65,9 +72,9 @@ void grants::blame(device_id device, interval part, const failure& why)
       }
     }
   }
-  if (most == 1) {
-    for (auto begin = part.begin; begin < part.end; begin += std::min(span_, part.end - begin)) {
-      suspects_.push_back({{begin, std::min(begin + span_, part.end)}, 1, world_.now()});
+  for (const auto& f : fresh.intervals()) {
+    for (auto begin = f.begin; begin < f.end; begin += std::min(span_, f.end - begin)) {
+      suspects_.push_back({{begin, std::min(begin + span_, f.end)}, 1, world_.now()});
     }
   }
   if (run_failure_) return;

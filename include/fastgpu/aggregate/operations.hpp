@@ -243,7 +243,7 @@ struct first_member {
 }  // namespace detail
 
 /// Addition of a struct field by field: `sum_of<&tally::kept, &tally::x>`. Fields are numbers or arrays of numbers;
-/// those not named keep the left operand's value.
+/// those not named are value-initialised in the sum.
 template <auto... Fields>
 struct sum_of {
   using value_type = typename detail::first_member<Fields...>::owner;
@@ -253,20 +253,20 @@ struct sum_of {
 
   FASTGPU_HD constexpr value_type operator()(const value_type& left, const value_type& right) const
   {
-    value_type total = left;
-    (add(total.*Fields, right.*Fields), ...);
+    value_type total{};
+    (add(total.*Fields, left.*Fields, right.*Fields), ...);
     return total;
   }
   FASTGPU_HD static constexpr value_type identity() { return value_type{}; }
 
  private:
   template <class Field>
-  FASTGPU_HD static constexpr void add(Field& to, const Field& from)
+  FASTGPU_HD static constexpr void add(Field& to, const Field& left, const Field& right)
   {
     using traits = detail::field_traits<Field>;
     for (std::size_t i = 0; i < traits::count; ++i) {
-      auto& scalar = detail::scalar_at(to, i);
-      scalar = sum<typename traits::scalar>{}(scalar, detail::scalar_at(from, i));
+      detail::scalar_at(to, i) =
+          sum<typename traits::scalar>{}(detail::scalar_at(left, i), detail::scalar_at(right, i));
     }
   }
 };

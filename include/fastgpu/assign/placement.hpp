@@ -36,7 +36,7 @@ struct placement {
 /// A table for people.
 [[nodiscard]] FASTGPU_API std::string to_text(const placement& table);
 
-/// JSON that placement_from_json() reads back, equal.
+/// JSON that placement_from_json() reads back, equal but for digits of `predicted_s` behind the ninth.
 [[nodiscard]] FASTGPU_API std::string to_json(const placement& table);
 
 /// @throws error  errc::invalid_argument, saying what is wrong with `text`.

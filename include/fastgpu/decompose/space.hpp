@@ -75,9 +75,7 @@ class space {
   template <std::integral I>
   static std::int64_t checked(I n)
   {
-    const auto size = static_cast<std::int64_t>(n);
-    Expects(size >= 0);  // negative, or beyond 2^63 - 1
-    return size;
+    return static_cast<std::int64_t>(n);  // beyond 2^63 - 1 it is negative, and refused as such
   }
 
   detail::space_shape shape_;
