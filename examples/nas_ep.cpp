@@ -104,7 +104,10 @@ int main(int argc, char** argv)
   line.app().add_option("--class", size, "S, W, A, B or C: 2^24, 2^25, 2^28, 2^30 or 2^32 pairs")
       ->check(CLI::IsMember({"S", "W", "A", "B", "C"}))
       ->capture_default_str();
-  line.app().add_option("--m", m, "2^m pairs, instead of a class")->check(CLI::Range(block_log2, 40))->excludes("--class");
+  line.app()
+      .add_option("--m", m, "2^m pairs, instead of a class")
+      ->check(CLI::Range(block_log2, 40))
+      ->excludes("--class");
   return line.main(argc, argv, [&](program::session& s) {
     static const std::map<std::string, int> sizes{{"S", 24}, {"W", 25}, {"A", 28}, {"B", 30}, {"C", 32}};
     return run(s, m != 0 ? m : sizes.at(size));

@@ -46,7 +46,8 @@ struct data_view {
 
 /// `rows` x `columns` elements, row-major. `pitch` is the distance of rows in elements, 0 for `columns`.
 template <class T>
-[[nodiscard]] constexpr data_view<T, 2> matrix(T* first, std::int64_t rows, std::int64_t columns, std::int64_t pitch = 0)
+[[nodiscard]] constexpr data_view<T, 2> matrix(T* first, std::int64_t rows, std::int64_t columns,
+                                               std::int64_t pitch = 0)
 {
   Expects(rows >= 0 && columns >= 0 && (pitch == 0 || pitch >= columns));
   return {first, extents<2>{{rows, columns}}, index<2>{{pitch == 0 ? columns : pitch, 1}}};

@@ -141,8 +141,9 @@ template <class Over, class F>
 value<std::vector<std::uint64_t>> histogram(cluster& on, const Over& over, std::int64_t bins, F bin_of,
                                             const run_options& options = {})
 {
-  return aggregate(execute(
-      on, make_job(over, detail::histogram_kernel<F>{std::move(bin_of)}, reduced(sum<std::uint64_t>{}, bins)), options));
+  return aggregate(
+      execute(on, make_job(over, detail::histogram_kernel<F>{std::move(bin_of)}, reduced(sum<std::uint64_t>{}, bins)),
+              options));
 }
 
 }  // namespace fastgpu::inline v0

@@ -171,7 +171,9 @@ class typed_job final : public job_storage {
   {
     to = from.what;
     // A small string, say, keeps its elements inside itself: they moved with it.
-    if constexpr (requires { from.owned.data(); }) to.data = const_cast<void*>(static_cast<const void*>(from.owned.data()));
+    if constexpr (requires { from.owned.data(); }) {
+      to.data = const_cast<void*>(static_cast<const void*>(from.owned.data()));
+    }
   }
 
   Kernel kernel_;
@@ -279,10 +281,11 @@ auto assemble(const space<N>& over, Kernel kernel, std::tuple<Seen...> seen, con
   using found = reduction_in<Given...>;
   using op = typename found::op;
   static_assert(found::count <= 1, "fastgpu: a job has one reduced(...) at most");
-  static_assert(form_of<N, Kernel, typename Seen::view_type...>() != kernel_form::none,
-                "fastgpu: the kernel cannot be called: it takes an index (std::uint64_t in one dimension, or index<N>), "
-                "a block<N>, or a host_context& and a block<N>, then one view for each argument; and its operator() "
-                "is const");
+  static_assert(
+      form_of<N, Kernel, typename Seen::view_type...>() != kernel_form::none,
+      "fastgpu: the kernel cannot be called: it takes an index (std::uint64_t in one dimension, or index<N>), "
+      "a block<N>, or a host_context& and a block<N>, then one view for each argument; and its operator() "
+      "is const");
   using returned = typename decltype(result_of<N, Kernel, typename Seen::view_type...>())::type;
   static_assert(std::is_void_v<op> || found::vector || !std::is_void_v<returned>,
                 "fastgpu: reduced(op) merges what the kernel returns, and this kernel returns nothing");
@@ -301,8 +304,8 @@ auto assemble(const space<N>& over, Kernel kernel, std::tuple<Seen...> seen, con
   using storage = typed_job<N, Kernel, op, value, found::vector, Seen...>;
   return std::apply(
       [&](auto&... arguments) {
-        return job<result, N>{ref<const job_storage>{new storage(over.shape(), std::move(kernel), find_operation(given...),
-                                                                 find_width(given...), std::move(arguments)...)}};
+        return job<result, N>{ref<const job_storage>{new storage(
+            over.shape(), std::move(kernel), find_operation(given...), find_width(given...), std::move(arguments)...)}};
       },
       seen);
 }

@@ -45,6 +45,7 @@ const bool registrar<Program, Backend>::registered = add_to_registry(Program::en
 
 /// Number of programs that are registered under kernel `name` with an entry for `backend` ("host").
 /// @par Threads  Any, after static initialisation.
-[[nodiscard]] FASTGPU_API std::size_t registered_programs(std::string_view name, std::string_view backend = "host") noexcept;
+[[nodiscard]] FASTGPU_API std::size_t registered_programs(std::string_view name,
+                                                          std::string_view backend = "host") noexcept;
 
 }  // namespace fastgpu::inline v0

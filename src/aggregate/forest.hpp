@@ -58,7 +58,10 @@ class forest {
     std::byte bytes[64];
   };
 
-  [[nodiscard]] std::byte* value(std::uint32_t slot) noexcept { return values_[slot * (value_bytes_ / sizeof(cell))].bytes; }
+  [[nodiscard]] std::byte* value(std::uint32_t slot) noexcept
+  {
+    return values_[slot * (value_bytes_ / sizeof(cell))].bytes;
+  }
   [[nodiscard]] std::uint32_t take_slot();
   void settle();
 

@@ -33,7 +33,9 @@ partial::partial(const job_data& job, fold_kind kind, memory_source& memory) : j
       forest_.emplace(values, job.operation, job.width,
                       ((job.shape.count - 1) >> job.shape.span_log2) + 1, memory);
       target_.forest = &*forest_;
-      target_.push = [](void* to, std::uint32_t span, const void* value) { static_cast<forest*>(to)->push(span, value); };
+      target_.push = [](void* to, std::uint32_t span, const void* value) {
+        static_cast<forest*>(to)->push(span, value);
+      };
       break;
   }
 }

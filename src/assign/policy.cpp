@@ -43,7 +43,8 @@ placement place_in_proportion(const subtask_list& subtasks, std::span<const devi
   for (std::size_t d = 0; d < devices.size(); ++d) {
     weight += weights[d];
     const auto last = d + 1 == devices.size();
-    const auto end = last ? subtasks.size() : std::max(begin, subtask_at_cost(subtasks, cost_total * weight / weight_total));
+    const auto end =
+        last ? subtasks.size() : std::max(begin, subtask_at_cost(subtasks, cost_total * weight / weight_total));
     placement_entry entry{devices[d].id, devices[d].name, {}, 0};
     if (begin < end) entry.ranges.push_back({begin, end});
     table.entries.push_back(std::move(entry));

@@ -105,7 +105,8 @@ bool interval_set::intersects(interval other) const noexcept
 
 bool interval_set::intersects(const interval_set& other) const noexcept
 {
-  return std::any_of(other.intervals_.begin(), other.intervals_.end(), [&](const interval& i) { return intersects(i); });
+  return std::any_of(other.intervals_.begin(), other.intervals_.end(),
+                     [&](const interval& i) { return intersects(i); });
 }
 
 void interval_set::clear() noexcept

@@ -26,7 +26,8 @@ class faulty_session final : public device_session {
     const auto before = std::exchange(started_, started_ + batch.size());
     if (before < dies_at_ && dies_at_ <= started_) {
       // Half of the batch is computed, and folded into a partial that nobody will see.
-      if (batch.size() > 1 && host_->launch({batch.begin, batch.begin + batch.size() / 2}) == batch_status::kernel_failed) {
+      if (batch.size() > 1 &&
+          host_->launch({batch.begin, batch.begin + batch.size() / 2}) == batch_status::kernel_failed) {
         return batch_status::kernel_failed;
       }
       why_ = blame_seed(errc::device_lost, "died");
@@ -50,7 +51,8 @@ class faulty_session final : public device_session {
  private:
   failure blame_seed(errc code, const char* what) const
   {
-    return {make_error_code(code), std::string{"the faulty device "} + what + ", as its seed " + std::to_string(plan_.seed) + " has it"};
+    return {make_error_code(code),
+            std::string{"the faulty device "} + what + ", as its seed " + std::to_string(plan_.seed) + " has it"};
   }
   double draw() { return std::uniform_real_distribution<double>{0, 1}(random_); }
 

@@ -49,7 +49,8 @@ class host_session final : public device_session {
       return batch_status::failed;
     }
     if (!open_->fold(batch)) {
-      return fail(errc::internal, batch.begin, "subtask " + std::to_string(batch.begin) + " was about to be folded twice");
+      return fail(errc::internal, batch.begin,
+                  "subtask " + std::to_string(batch.begin) + " was about to be folded twice");
     }
     try {
       job_.code->run_host(job_, batch.begin, batch.end, open_->target(), context_);

@@ -45,7 +45,8 @@ void run_state::poll(std::uint32_t worker)
     std::this_thread::yield();
     return;
   }
-  const auto at = std::find_if(me.under_way.begin(), me.under_way.end(), [&](const auto& b) { return b.first == batch; });
+  const auto at =
+      std::find_if(me.under_way.begin(), me.under_way.end(), [&](const auto& b) { return b.first == batch; });
   Expects(at != me.under_way.end());
   const auto begin_ns = at->second;
   me.under_way.erase(at);

@@ -141,19 +141,23 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
   app_.set_version_flag("--version", std::string{"fastgpu "} + fastgpu::version());
   app_.set_help_flag("--help", "Print this help and exit");
   const auto group = "Common options";
-  app_.add_option("--devices", devices_,
-                  "Devices, joined by commas: host:N (N threads), host:N*K (K of them), paced:RATE*K (subtasks a second), "
-                  "faulty:SEED*K. Default: every GPU, else one host device of all allowed cores")
+  app_.add_option(
+          "--devices", devices_,
+          "Devices, joined by commas: host:N (N threads), host:N*K (K of them), paced:RATE*K (subtasks a second), "
+          "faulty:SEED*K. Default: every GPU, else one host device of all allowed cores")
       ->group(group);
   app_.add_option("--granule", granule_text_, "Items a subtask; in two dimensions tiles of NxN or NxM")->group(group);
-  app_.add_option("--policy", policy_, "Placement: equal, least_loaded or by_speed")->group(group)->capture_default_str();
+  app_.add_option("--policy", policy_, "Placement: equal, least_loaded or by_speed")
+      ->group(group)
+      ->capture_default_str();
   app_.add_option("--reduction", reduction_, "ordered, exact or fast")->group(group)->capture_default_str();
   app_.add_option("--repeat", repeat_, "Do everything so often")
       ->check(CLI::Range(1, 1000000))
       ->group(group)
       ->capture_default_str();
   app_.add_flag("--progress", progress_, "Show a progress bar, on a terminal")->group(group);
-  app_.add_option("--trace", trace_, "Write what happened when as Chrome trace JSON (open it in Perfetto)")->group(group);
+  app_.add_option("--trace", trace_, "Write what happened when as Chrome trace JSON (open it in Perfetto)")
+      ->group(group);
   app_.add_option("--log-level", log_level_, "trace, debug, info, warning, error or off")
       ->group(group)
       ->capture_default_str();

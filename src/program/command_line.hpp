@@ -25,8 +25,8 @@ struct usage_error : std::runtime_error {
 /// One repetition of a program's work: runs jobs and collects what is to be reported.
 class session {
  public:
-  session(fastgpu::cluster& cluster, fastgpu::run_options options, std::vector<std::int64_t> granule, bool show_progress,
-          bool quiet, bool traced)
+  session(fastgpu::cluster& cluster, fastgpu::run_options options, std::vector<std::int64_t> granule,
+          bool show_progress, bool quiet, bool traced)
       : cluster_{cluster},
         options_{std::move(options)},
         granule_{std::move(granule)},
@@ -101,7 +101,8 @@ class command_line {
   ///
   /// @param body  Returns whether its answer is right (true where none is known). May throw fastgpu::error,
   ///              usage_error, or another std::exception with a message of one line.
-  /// @return      The exit status: 0 done and right, 1 wrong answer, failed, cancelled or past its deadline, 2 wrong usage.
+  /// @return      The exit status: 0 done and right; 1 wrong answer, failed, cancelled or past its deadline; 2 wrong
+  ///              usage.
   int main(int argc, char** argv, const std::function<bool(session&)>& body);
 
  private:

@@ -47,7 +47,9 @@ void check_writable(const std::string& path)
 {
   const std::filesystem::path file{path};
   const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path{"."};
-  const auto refuse_for = [&](int reason) { throw std::runtime_error{path + ": cannot write: " + std::strerror(reason)}; };
+  const auto refuse_for = [&](int reason) {
+    throw std::runtime_error{path + ": cannot write: " + std::strerror(reason)};
+  };
   std::error_code unknown;
   if (std::filesystem::is_directory(file, unknown)) refuse_for(EISDIR);
   const bool there = ::access(file.c_str(), F_OK) == 0;

@@ -231,6 +231,10 @@ TEST(Async, DefersTheWaitForARun)
   auto later = fastgpu::async_aggregate(start(cluster), asio::deferred);
   EXPECT_EQ(std::move(later)(asio::use_future).get().get(), 499500u);
   { const auto never = fastgpu::async_wait(start_long(cluster), asio::deferred); }  // cancels it
+
+  auto mine = start_long(cluster);
+  { const auto never = fastgpu::async_wait(mine, asio::deferred); }  // leaves it as it is
+  EXPECT_FALSE(mine.wait_for(5ms));
 }
 
 TEST(Async, Detaches)

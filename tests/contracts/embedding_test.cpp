@@ -31,7 +31,10 @@ std::size_t threads()
 
 void run_something(fastgpu::cluster& cluster)
 {
-  EXPECT_EQ(fastgpu::reduce(cluster, 100, [](std::uint64_t i) { return i; }, fastgpu::sum<std::uint64_t>{}).get(), 4950u);
+  EXPECT_EQ(fastgpu::reduce(
+                cluster, 100, [](std::uint64_t i) { return i; }, fastgpu::sum<std::uint64_t>{})
+                .get(),
+            4950u);
 }
 
 TEST(Embedding, StartsNoThreadBeforeTheFirstClusterAndLeavesNone)
@@ -134,13 +137,17 @@ TEST(Embedding, SendsItsLogToTheSinkThatWasGiven)
   std::vector<std::string> lines;
   fastgpu::set_log(
       fastgpu::log_level::warning,
-      [](void* to, fastgpu::log_level, std::string_view line) { static_cast<std::vector<std::string>*>(to)->emplace_back(line); },
+      [](void* to, fastgpu::log_level, std::string_view line) {
+        static_cast<std::vector<std::string>*>(to)->emplace_back(line);
+      },
       &lines);
   for (std::uint64_t seed = 0; seed < 50 && lines.empty(); ++seed) {
     fastgpu::cluster cluster{"host:1,faulty:" + std::to_string(seed)};
-    (void)fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(600, fastgpu::by_size{1}),
-                                             [](std::uint64_t) { std::this_thread::sleep_for(std::chrono::microseconds{5}); }),
-                           {.batches = fastgpu::batching::fixed(1)})
+    (void)fastgpu::execute(
+        cluster,
+        fastgpu::make_job(fastgpu::space(600, fastgpu::by_size{1}),
+                          [](std::uint64_t) { std::this_thread::sleep_for(std::chrono::microseconds{5}); }),
+        {.batches = fastgpu::batching::fixed(1)})
         .wait();
   }
   fastgpu::set_log(fastgpu::log_level::warning);
@@ -198,7 +205,8 @@ TEST(Embedding, RefusesArgumentsThatDoNotFitAndNamesThem)
   fastgpu::data_view<float, 1> on_gpu{in.data(), fastgpu::extents<1>{{10}}, {fastgpu::memory_kind::device, 0}};
   fastgpu::cluster cluster{"host:1"};
   EXPECT_EQ(code_of([&] {
-              (void)fastgpu::execute(cluster, fastgpu::make_job(10, copy, fastgpu::slices(on_gpu), fastgpu::gather(out)));
+              (void)fastgpu::execute(cluster,
+                                     fastgpu::make_job(10, copy, fastgpu::slices(on_gpu), fastgpu::gather(out)));
             }),
             "argument 0 lies in GPU memory, which no device of this cluster can read");
 }

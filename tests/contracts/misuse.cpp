@@ -40,7 +40,8 @@ struct counter {
   fastgpu::reduce(cluster, 10, [](std::uint64_t) { return std::vector<int>{}; },
                   fastgpu::merge<std::vector<int>>([](auto& a, auto&) { return a; }));
 #elif FASTGPU_MISUSE == 9
-  (void)fastgpu::make_job(10, [](std::uint64_t) { return 1; }, fastgpu::reduced(sum<int>{}), fastgpu::reduced(sum<int>{}));
+  (void)fastgpu::make_job(
+      10, [](std::uint64_t) { return 1; }, fastgpu::reduced(sum<int>{}), fastgpu::reduced(sum<int>{}));
 #elif FASTGPU_MISUSE == 10
   std::vector<std::vector<int>> nested(10);
   fastgpu::for_each(cluster, 10, [](std::uint64_t, fastgpu::in1<std::vector<int>>) {}, fastgpu::slices(nested));

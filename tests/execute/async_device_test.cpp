@@ -44,8 +44,8 @@ fastgpu::run<Value> start(const ref<cluster_core>& on, const fastgpu::job<Value,
 auto harmonic(std::int64_t n, std::int64_t granule)
 {
   return fastgpu::make_job(
-      fastgpu::space(n, fastgpu::by_size{granule}), [](std::uint64_t i) { return 1.0 / (1.0 + static_cast<double>(i)); },
-      fastgpu::reduced(fastgpu::sum<double>{}));
+      fastgpu::space(n, fastgpu::by_size{granule}),
+      [](std::uint64_t i) { return 1.0 / (1.0 + static_cast<double>(i)); }, fastgpu::reduced(fastgpu::sum<double>{}));
 }
 
 TEST(AsyncDevice, GivesTheBitsOfTheHost)

@@ -135,8 +135,9 @@ TEST_F(DeviceChoice, MeetsRequirements)
   EXPECT_EQ(run(sum_job(third{}), {.need = {.memory_bytes = 500, .labels = {"blue"}}}).devices[0].batches, 0u);
   const auto why = failure_of([&] { (void)run(sum_job(third{}), {.need = {.memory_bytes = 5000}}); });
   EXPECT_EQ(why.code, errc::no_matching_device);
-  EXPECT_EQ(why.detail,
-            "no device meets the job's requirements; the nearest, device 0 (small), needs 5000 bytes of memory and has 100");
+  EXPECT_EQ(
+      why.detail,
+      "no device meets the job's requirements; the nearest, device 0 (small), needs 5000 bytes of memory and has 100");
 }
 
 }  // namespace

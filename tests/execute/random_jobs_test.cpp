@@ -114,8 +114,8 @@ struct scenario {
 
   explicit scenario(std::uint64_t seed) : random{seed}
   {
-    devices = pick<std::string>({"host:1", "host:2", "host:3", "host:1*3", "host:1*7", "host:2*2", "host:1,paced:200000",
-                                 "paced:300000*3", "host:1,faulty:" + std::to_string(seed),
+    devices = pick<std::string>({"host:1", "host:2", "host:3", "host:1*3", "host:1*7", "host:2*2",
+                                 "host:1,paced:200000", "paced:300000*3", "host:1,faulty:" + std::to_string(seed),
                                  "host:2,faulty:" + std::to_string(seed) + "*3",
                                  "host:1*2,faulty:" + std::to_string(seed) + "*2,paced:100000"});
     options.policy = pick<fastgpu::assignment_policy>({fastgpu::equal{}, fastgpu::least_loaded{}, fastgpu::by_speed{}});
@@ -260,7 +260,8 @@ void check_stencil(scenario& s)
     }
     to(at) = sum;
   };
-  fastgpu::for_each(cluster, s.options, over, kernel, fastgpu::slices(fastgpu::matrix(in.data(), rows, columns), halo, edge, 9u),
+  fastgpu::for_each(cluster, s.options, over, kernel,
+                    fastgpu::slices(fastgpu::matrix(in.data(), rows, columns), halo, edge, 9u),
                     fastgpu::gather(fastgpu::matrix(out.data(), rows, columns)));
 
   const auto outside = [edge](std::int64_t at, std::int64_t n) -> std::int64_t {
@@ -277,9 +278,10 @@ void check_stencil(scenario& s)
       for (auto dy = -halo; dy <= halo; ++dy) {
         for (auto dx = -halo; dx <= halo; ++dx) {
           const bool inside = y + dy >= 0 && y + dy < rows && x + dx >= 0 && x + dx < columns;
-          const auto value = inside || edge != fastgpu::border::constant
-                                 ? in[static_cast<std::size_t>(outside(y + dy, rows) * columns + outside(x + dx, columns))]
-                                 : 9u;
+          const auto value =
+              inside || edge != fastgpu::border::constant
+                  ? in[static_cast<std::size_t>(outside(y + dy, rows) * columns + outside(x + dx, columns))]
+                  : 9u;
           sum = sum * 31 + value;
         }
       }
@@ -349,7 +351,9 @@ void check(std::uint64_t seed)
     case 4: return check_reduction<3>(s, rough, fastgpu::sum<double>{}, mode);
     case 5: return check_reduction<1>(s, matrix_of, matrix_product{}, reduction::ordered);
     case 6: return check_reduction<2>(s, matrix_of, matrix_product{}, reduction::ordered);
-    case 7: return check_reduction<1>(s, moments_of, moments_sum{}, s.pick<reduction>({reduction::ordered, reduction::exact}));
+    case 7:
+      return check_reduction<1>(s, moments_of, moments_sum{},
+                                s.pick<reduction>({reduction::ordered, reduction::exact}));
     case 8: return check_reduction<1>(s, large_of, large_sum{}, reduction::ordered);
     case 9: return check_reduction<2>(s, rough, fastgpu::minimum<double>{}, mode);
     case 10: return check_stencil(s);

@@ -31,7 +31,8 @@ auto slow(std::chrono::microseconds each)
 
 fastgpu::job<std::uint64_t, 1> slow_job(std::int64_t n, std::chrono::microseconds each = 1ms)
 {
-  return fastgpu::make_job(fastgpu::space(n, fastgpu::by_size{1}), slow(each), fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  return fastgpu::make_job(fastgpu::space(n, fastgpu::by_size{1}), slow(each),
+                           fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
 }
 
 template <class F>
@@ -161,11 +162,12 @@ TEST(Run, IsCancelledAndWaitedForByItsDestructor)
   std::atomic<int> running = 0;
   fastgpu::cluster cluster{"host:2"};
   {
-    auto run = fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(100000, fastgpu::by_size{1}), [&](std::uint64_t) {
-                                  ++running;
-                                  std::this_thread::sleep_for(1ms);
-                                  --running;
-                                }));
+    auto run =
+        fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(100000, fastgpu::by_size{1}), [&](std::uint64_t) {
+                           ++running;
+                           std::this_thread::sleep_for(1ms);
+                           --running;
+                         }));
     std::this_thread::sleep_for(10ms);
   }
   EXPECT_EQ(running, 0);
@@ -261,8 +263,9 @@ TEST(Run, FailsWhenNoDeviceIsLeft)
   int failed = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     fastgpu::cluster cluster{"faulty:" + std::to_string(seed)};
-    auto run = fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(500, fastgpu::by_size{1}), [](std::uint64_t) {}),
-                                {.batches = fastgpu::batching::fixed(1)});
+    auto run =
+        fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(500, fastgpu::by_size{1}), [](std::uint64_t) {}),
+                         {.batches = fastgpu::batching::fixed(1)});
     const auto outcome = run.wait();
     if (outcome) continue;
     ++failed;
@@ -291,7 +294,8 @@ TEST(Run, RefusesAPlacementOfAnotherShape)
   EXPECT_EQ(failure_of([&] { (void)fastgpu::execute(cluster, job, edited); }).code, errc::placement_mismatch);
   edited = table;
   edited.entries[0].device.value = 7;
-  EXPECT_EQ(failure_of([&] { (void)fastgpu::execute(cluster, job, edited); }).detail, "placement: device 7 is not there");
+  EXPECT_EQ(failure_of([&] { (void)fastgpu::execute(cluster, job, edited); }).detail,
+            "placement: device 7 is not there");
 
   // Everything to one device is somebody's right.
   edited = table;
@@ -313,7 +317,8 @@ TEST(Run, RefusesWhatAModeCannotServe)
     EXPECT_NE(why.detail.find("a custom operation"), std::string::npos) << why.detail;
   }
   const auto job = fastgpu::make_job(
-      10000, [](std::uint64_t, fastgpu::tally<fastgpu::sum<double>>) {}, fastgpu::reduced(fastgpu::sum<double>{}, 1 << 20));
+      10000, [](std::uint64_t, fastgpu::tally<fastgpu::sum<double>>) {},
+      fastgpu::reduced(fastgpu::sum<double>{}, 1 << 20));
   const auto why = failure_of([&] { (void)fastgpu::execute(cluster, job, {.forest_bytes_max = 1 << 20}); });
   EXPECT_EQ(why.code, errc::partial_too_large);
   EXPECT_NE(why.detail.find("fast"), std::string::npos);

@@ -75,7 +75,10 @@ inline json::object expect_verified(const std::string& program, const arguments&
   return report;
 }
 
-inline std::string hash_of(const json::object& report) { return report.at("run").at("result_hash").as_string().c_str(); }
+inline std::string hash_of(const json::object& report)
+{
+  return report.at("run").at("result_hash").as_string().c_str();
+}
 
 /// Expects one hash of `program`, whose results are integers, over all configurations.
 inline void expect_one_hash(const std::string& program, const arguments& options, const granules& cuts,

@@ -248,7 +248,8 @@ template <auto... Fields>
 struct sum_of {
   using value_type = typename detail::first_member<Fields...>::owner;
   static constexpr bool commutative = true;
-  static constexpr bool order_free = (std::is_integral_v<typename detail::member_traits<decltype(Fields)>::scalar> && ...);
+  static constexpr bool order_free =
+      (std::is_integral_v<typename detail::member_traits<decltype(Fields)>::scalar> && ...);
   static constexpr const char* name = "sum_of";
 
   FASTGPU_HD constexpr value_type operator()(const value_type& left, const value_type& right) const

@@ -73,6 +73,23 @@ class async_value<void> {
 
 namespace detail {
 
+/// Of what could not be started, or not be delivered.
+inline run_summary summary_of(const std::exception_ptr& failed)
+{
+  run_summary summary;
+  summary.outcome = outcome_kind::failed;
+  try {
+    std::rethrow_exception(failed);
+  } catch (const error& e) {
+    summary.why = e.why();
+  } catch (const std::exception& e) {
+    summary.why.detail = e.what();  // not the library's, so without a code of its own
+  } catch (...) {
+    summary.why.detail = "an exception that is no std::exception";
+  }
+  return summary;
+}
+
 struct deliver_value {
   template <class Handler, class T>
   static void deliver(Handler handler, run<T> of)
@@ -84,7 +101,7 @@ struct deliver_value {
       if (result.summary().outcome != outcome_kind::done) failed = std::make_exception_ptr(error{result.summary().why});
     } catch (...) {
       failed = std::current_exception();
-      result = {};
+      result = async_value<T>{summary_of(failed)};
     }
     { const auto let_go = std::move(of); }  // with the data that were moved into its job
     std::move(handler)(std::move(failed), std::move(result));
@@ -106,16 +123,18 @@ using value_signature = void(std::exception_ptr, async_value<T>);
 template <detail::run_to_wait_for Run, class Token>
 decltype(auto) async_aggregate(Run&& of, Token&& token)
 {
-  return boost::asio::async_initiate<Token, detail::value_signature<detail::value_type_of<Run>>>(
-      detail::initiate_wait<detail::deliver_value>{}, token, detail::take_part(std::forward<Run>(of)));
+  using T = detail::value_type_of<Run>;
+  return boost::asio::async_initiate<Token, detail::value_signature<T>>(
+      detail::initiate_wait<detail::deliver_value, T>{}, token, detail::take_part(std::forward<Run>(of)));
 }
 
 /// The same by way of `io`, an executor: there the handler is called if it has none of its own.
 template <class Executor, detail::run_to_wait_for Run, class Token>
 decltype(auto) async_aggregate(const Executor& io, Run&& of, Token&& token)
 {
-  return boost::asio::async_initiate<Token, detail::value_signature<detail::value_type_of<Run>>>(
-      detail::initiate_wait<detail::deliver_value>{}, token, detail::take_part(std::forward<Run>(of)), io);
+  using T = detail::value_type_of<Run>;
+  return boost::asio::async_initiate<Token, detail::value_signature<T>>(
+      detail::initiate_wait<detail::deliver_value, T>{}, token, detail::take_part(std::forward<Run>(of)), io);
 }
 
 }  // namespace fastgpu::inline v0

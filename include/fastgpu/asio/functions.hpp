@@ -40,23 +40,6 @@ struct refused_start {
   void operator()() && { std::move(handler)(std::move(failed), std::move(result)); }
 };
 
-/// What could not be started, as a summary.
-inline run_summary summary_of(const std::exception_ptr& failed)
-{
-  run_summary summary;
-  summary.outcome = outcome_kind::failed;
-  try {
-    std::rethrow_exception(failed);
-  } catch (const error& e) {
-    summary.why = e.why();
-  } catch (const std::exception& e) {
-    summary.why = {make_error_code(errc::internal), e.what()};
-  } catch (...) {
-    summary.why = {make_error_code(errc::internal), "an exception that is no std::exception"};
-  }
-  return summary;
-}
-
 /// Starts a run by `start()` and waits for it; an exception of start() is delivered like one of the run.
 struct initiate_start {
   template <class Handler, class Start>
@@ -72,7 +55,7 @@ struct initiate_start {
       failed = std::current_exception();
     }
     if (started) {
-      initiate_wait<deliver_value>{}(std::forward<Handler>(handler), std::move(*started));
+      initiate_wait<deliver_value, T>{}(std::forward<Handler>(handler), std::move(*started));
       return;
     }
     const auto executor = boost::asio::get_associated_executor(handler);

@@ -41,16 +41,18 @@ struct deliver_outcome {
 template <detail::run_to_wait_for Run, class Token>
 decltype(auto) async_wait(Run&& of, Token&& token)
 {
-  return boost::asio::async_initiate<Token, void(outcome<detail::value_type_of<Run>>)>(
-      detail::initiate_wait<detail::deliver_outcome>{}, token, detail::take_part(std::forward<Run>(of)));
+  using T = detail::value_type_of<Run>;
+  return boost::asio::async_initiate<Token, void(outcome<T>)>(
+      detail::initiate_wait<detail::deliver_outcome, T>{}, token, detail::take_part(std::forward<Run>(of)));
 }
 
 /// The same by way of `io`, an executor: there the handler is called if it has none of its own.
 template <class Executor, detail::run_to_wait_for Run, class Token>
 decltype(auto) async_wait(const Executor& io, Run&& of, Token&& token)
 {
-  return boost::asio::async_initiate<Token, void(outcome<detail::value_type_of<Run>>)>(
-      detail::initiate_wait<detail::deliver_outcome>{}, token, detail::take_part(std::forward<Run>(of)), io);
+  using T = detail::value_type_of<Run>;
+  return boost::asio::async_initiate<Token, void(outcome<T>)>(
+      detail::initiate_wait<detail::deliver_outcome, T>{}, token, detail::take_part(std::forward<Run>(of)), io);
 }
 
 }  // namespace fastgpu::inline v0

@@ -41,7 +41,8 @@ class FASTGPU_API cluster {
  public:
   /// Every GPU of this machine, or its CPU cores.
   cluster();
-  /// @throws error  errc::invalid_argument where `devices` cannot be read; errc::no_usable_device where one is not there.
+  /// @throws error  errc::invalid_argument where `devices` cannot be read; errc::no_usable_device where one of them is
+  ///                not there.
   explicit cluster(std::string_view devices);
   explicit cluster(const cluster_options& options);
   cluster(cluster&&) noexcept;

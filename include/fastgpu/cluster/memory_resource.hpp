@@ -6,7 +6,8 @@
 #include <fastgpu/cluster/memory_source.hpp>
 
 /// @file
-/// A std::pmr::memory_resource as the library's memory. Apart, because <memory_resource> costs as much as all of fastgpu.
+/// A std::pmr::memory_resource as the library's memory. Apart, because <memory_resource> costs as much to compile as
+/// all of fastgpu.
 
 namespace fastgpu::inline v0 {
 

@@ -86,7 +86,8 @@ class host_runner {
   using slots = std::index_sequence_for<Args...>;
 
  public:
-  static void run(const job_data& job, std::uint32_t begin, std::uint32_t end, fold_target& fold, worker_context& context)
+  static void run(const job_data& job, std::uint32_t begin, std::uint32_t end, fold_target& fold,
+                  worker_context& context)
   {
     host_runner runner{job, fold, context};
     runner.run_batch(begin, end, Reduction{});
@@ -159,7 +160,8 @@ class host_runner {
   }
 
   template <std::size_t... I>
-  views bind_all([[maybe_unused]] const block<N>& b, [[maybe_unused]] void* accumulator, std::index_sequence<I...>) const
+  views bind_all([[maybe_unused]] const block<N>& b, [[maybe_unused]] void* accumulator,
+                 std::index_sequence<I...>) const
   {
     [[maybe_unused]] auto* staging = context_.staging;
     return views{bind<Args>(job_.arguments[I], b, accumulator, staging)...};

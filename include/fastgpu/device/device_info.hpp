@@ -25,7 +25,7 @@ struct device_info {
   std::int32_t compute_capability = 0;  ///< Of a GPU, 10 x major + minor; 0 for others.
   std::vector<std::string> labels;   ///< Free words that requirements can ask for.
   std::string numeric_class;         ///< Devices of one class give the same bits for the same kernel.
-  double speed = 0;                  ///< Subtask-independent measure: iteration indices a second in earlier runs; 0: none.
+  double speed = 0;  ///< Subtask-independent measure: iteration indices a second in earlier runs; 0: none.
   std::uint64_t load = 0;            ///< Subtasks of unfinished runs that it holds.
 };
 
@@ -39,7 +39,8 @@ struct requirements {
 /// The devices that meet `need`, in their order.
 ///
 /// @throws error  errc::no_matching_device, naming the requirement that failed and the device that came nearest.
-[[nodiscard]] FASTGPU_API std::vector<device_info> match(std::span<const device_info> devices, const requirements& need);
+[[nodiscard]] FASTGPU_API std::vector<device_info> match(std::span<const device_info> devices,
+                                                         const requirements& need);
 
 /// CPU cores that this process may use: the smaller of its affinity mask and its cgroup's quota rounded up, at least 1.
 [[nodiscard]] FASTGPU_API std::uint32_t allowed_cores();

@@ -39,7 +39,7 @@ struct run_options {
   std::int32_t priority = 0;              ///< Of several runs over one cluster the one with more goes first.
   seconds deadline{};                     ///< From the start; 0: none.
   seconds seal_every{2.0};                ///< Partials are committed at this interval; 0: only at the end.
-  bool mix_numeric_classes = false;       ///< Let an ordered floating-point reduction use devices that round differently.
+  bool mix_numeric_classes = false;  ///< Let an ordered floating-point reduction use devices that round differently.
   bool trace = false;                     ///< Record what happens when; see run::trace_json().
   std::uint64_t forest_bytes_max = std::uint64_t{1} << 30;  ///< Bound of an ordered reduction's partials.
 };

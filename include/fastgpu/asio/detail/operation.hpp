@@ -23,7 +23,9 @@
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
 #include <boost/asio/system_executor.hpp>
+#include <gsl/assert>
 
+#include <fastgpu/detail/ref.hpp>
 #include <fastgpu/run.hpp>
 
 /// @file
@@ -298,16 +300,23 @@ class wait_operation final : public completion_service::operation {
   Handler handler_;
 };
 
+/// The caller's run, until the operation starts: an operation that never does leaves it as it is.
+template <class T>
+struct borrowed_run {
+  ref<run_core> core;
+  operator run<T>() && { return run<T>{std::move(core)}; }
+};
+
 /// Initiations. Without an executor of the operation's own, the handler's associated one is it.
-template <class Deliver>
+template <class Deliver, class T>
 struct initiate_wait {
-  template <class Handler, class T>
+  template <class Handler>
   void operator()(Handler&& handler, run<T> of) const
   {
     const auto io = boost::asio::get_associated_executor(handler);
     (*this)(std::forward<Handler>(handler), std::move(of), io);
   }
-  template <class Handler, class T, class Executor>
+  template <class Handler, class Executor>
   void operator()(Handler&& handler, run<T> of, const Executor& io) const
   {
     using operation = wait_operation<Deliver, T, std::decay_t<Handler>, Executor>;
@@ -328,10 +337,10 @@ template <class Run>
 using value_type_of = typename std::remove_cvref_t<Run>::value_type;
 
 template <class T>
-run<T> take_part(run<T>& of)
+borrowed_run<T> take_part(run<T>& of)
 {
   Expects(of.core());
-  return run<T>{of.core()};
+  return {of.core()};
 }
 template <class T>
 run<T> take_part(run<T>&& of)
