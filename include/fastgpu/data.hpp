@@ -30,6 +30,9 @@ struct data_view {
   index<N> stride{};  ///< In elements; the last one is 1.
   memory where{};     ///< Host memory unless said otherwise.
 
+  /// Number of elements.
+  [[nodiscard]] constexpr std::size_t size() const { return static_cast<std::size_t>(shape.count()); }
+
   data_view() = default;
   constexpr data_view(T* first, extents<N> size, memory kind = {}) : data{first}, shape{size}, where{kind}
   {

@@ -76,14 +76,17 @@ std::vector<device_info> cluster_core::describe() const
 
 void cluster_core::submit(const ref<run_state>& run)
 {
+  bool sooner = false;
   {
     const std::scoped_lock lock{mutex_};
+    const auto due = run->next_tick();
+    sooner = due && (!watching_until_ || *due < *watching_until_);
     const auto behind = std::find_if(runs_.begin(), runs_.end(),
                                      [&](const auto& other) { return other->priority() < run->priority(); });
     runs_.insert(behind, run);
     update_top();
   }
-  timer_.notify_all();
+  if (sooner) timer_.notify_all();
   notify_all();
 }
 
@@ -126,9 +129,11 @@ seconds cluster_core::now()
 
 std::uint64_t cluster_core::random()
 {
-  const std::scoped_lock lock{mutex_};
-  random_state_ = random_state_ * 6364136223846793005 + 1442695040888963407;
-  return random_state_;
+  // splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
+  auto x = random_state_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed);
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
 }
 
 void cluster_core::work(std::uint32_t worker)
@@ -175,6 +180,7 @@ void cluster_core::watch()
       const auto due = run->next_tick();
       if (due && (!next || *due < *next)) next = due;
     }
+    watching_until_ = next;
     if (!next) {
       timer_.wait(lock);
       continue;

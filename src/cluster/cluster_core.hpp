@@ -1,10 +1,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -88,12 +90,13 @@ class cluster_core final : public ref_counted, public environment {
   std::vector<double> speeds_;             // guarded by mutex_
   std::condition_variable timer_;          // with mutex_
   bool closing_ = false;                   // guarded by mutex_
-  std::uint64_t random_state_ = 0;         // guarded by mutex_
+  std::optional<std::chrono::steady_clock::time_point> watching_until_;  // guarded by mutex_; the timer's sleep
 
   alignas(64) std::atomic<std::uint32_t> epoch_ = 0;
   std::atomic<std::uint32_t> generation_ = 0;
   std::atomic<std::int32_t> top_priority_ = 0;
   std::atomic<bool> stopping_ = false;
+  std::atomic<std::uint64_t> random_state_ = 0;
 
   std::vector<std::thread> threads_;
   std::thread watcher_;

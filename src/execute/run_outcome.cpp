@@ -149,7 +149,10 @@ void run_state::deliver()
     take_value();
   } catch (const std::exception& e) {
     std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
-    why_ = {make_error_code(errc::internal), std::string{"the value could not be made: "} + e.what()};
+    why_ = {make_error_code(errc::kernel_failed), std::string{"the last merge failed: "} + e.what()};
+  } catch (...) {
+    std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
+    why_ = {make_error_code(errc::kernel_failed), "the last merge threw what is no std::exception"};
   }
   aggregate_ns_ += since_start() - begin_ns;
   fill_summary();

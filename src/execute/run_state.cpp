@@ -143,6 +143,9 @@ bool run_state::work(std::uint32_t worker, std::uint32_t generation)
   } catch (const std::exception& e) {  // no memory for what the library itself keeps: the thread must not end with it
     end(run_phase::failed, {make_error_code(errc::device_failed), std::string{"a worker stopped: "} + e.what()});
     return false;
+  } catch (...) {
+    end(run_phase::failed, {make_error_code(errc::kernel_failed), "the merge threw what is no std::exception"});
+    return false;
   }
 }
 
@@ -229,9 +232,9 @@ progress run_state::current_progress() const
   progress p;
   p.total = count_;
   std::uint64_t done = 0;
-  for (const auto& slot : workers_) done += slot->done.load(std::memory_order_relaxed);
   {
-    const std::scoped_lock lock{mutex_};
+    const std::scoped_lock lock{mutex_};  // a lost device's workers are gone: their counts stay as they are summed
+    for (const auto& slot : workers_) done += slot->done.load(std::memory_order_relaxed);
     // What a lost device did and did not commit is to be done again.
     for (const auto& device : devices_) {
       if (!device->loss_reported) continue;

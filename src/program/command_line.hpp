@@ -12,6 +12,8 @@
 
 #include <fastgpu/fastgpu.hpp>
 
+#include "program/files.hpp"
+
 /// @file
 /// What all programs of fastgpu have in common: options, progress bar, cancelling by Ctrl-C, JSON, exit status.
 
@@ -125,13 +127,5 @@ class command_line {
   std::string json_;
   fastgpu::run_options options_;
 };
-
-/// Finds out before the work what would be in the way of a file after it.
-/// @throws std::runtime_error  one line with the file's name and the reason.
-void check_writable(const std::string& path);
-
-/// Writes a whole file or none: to a temporary file beside it, then renamed.
-/// @throws std::runtime_error  one line with the file's name and the reason.
-void write_file(const std::string& path, std::string_view content);
 
 }  // namespace program

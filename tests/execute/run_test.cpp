@@ -358,6 +358,51 @@ TEST(Run, IsQuickToComeAndGo)
   }
 }
 
+TEST(Run, MayBeDestroyedAsSoonAsItSaysThatItIsFinished)
+{
+  // The one who delivers the outcome must be done with the run by then: thread sanitizer tells.
+  fastgpu::cluster cluster{"host:2"};
+  for (int i = 0; i < 300; ++i) {
+    auto run = fastgpu::execute(cluster, slow_job(2, 0us));
+    while (!run.finished()) std::this_thread::yield();
+  }
+}
+
+TEST(Run, LeavesNoWorkerAsleepWhenItsClusterGoes)
+{
+  for (int i = 0; i < 100; ++i) fastgpu::cluster cluster{"host:16"};
+}
+
+TEST(Run, FailsWhereAMergeThrows)
+{
+  fastgpu::cluster cluster{"host:2"};
+  const auto f = [](std::uint64_t i) { return static_cast<double>(i); };
+  for (double at : {3.0, 30.0, 499500.0}) {  // in a subtask, between subtasks, in the last merge
+    const auto std_exception = fastgpu::merge<double>([at](const double& a, const double& b) {
+      if (a + b >= at) throw std::runtime_error{"no more"};
+      return a + b;
+    });
+    const auto other = fastgpu::merge<double>([at](const double& a, const double& b) {
+      if (a + b >= at) throw 1;
+      return a + b;
+    });
+    const fastgpu::space over{1000, fastgpu::by_size{4}};
+    EXPECT_EQ(failure_of([&] { (void)fastgpu::reduce(cluster, over, f, std_exception); }).code, errc::kernel_failed);
+    EXPECT_EQ(failure_of([&] { (void)fastgpu::reduce(cluster, over, f, other); }).code, errc::kernel_failed);
+  }
+}
+
+TEST(Run, TransformsAViewOfData)
+{
+  fastgpu::cluster cluster{"host:2"};
+  std::vector<int> data(100);
+  fastgpu::data_view<int, 1> view{data.data(), fastgpu::extents<1>{{50}}};
+  fastgpu::transform(cluster, view, [](std::uint64_t i) { return static_cast<int>(i) + 1; });
+  EXPECT_EQ(data[49], 50);
+  EXPECT_EQ(data[50], 0);
+  EXPECT_EQ(fastgpu::map_reduce(cluster, view, [](int x) { return x; }, fastgpu::sum<int>{}).get(), 1275);
+}
+
 TEST(Run, OutlivesAClustersMove)
 {
   fastgpu::cluster first{"host:1"};

@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "program/command_line.hpp"
+#include "program/files.hpp"
 
 namespace program {
 namespace {
