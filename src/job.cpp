@@ -47,8 +47,8 @@ bool is_data(const argument& a)
 void check_extents(const job_data& job, std::uint32_t number)
 {
   const auto& a = job.arguments[number];
-  if (a.kind != argument_kind::slices) return;
-  const auto name = "argument " + std::to_string(number) + " (slices)";
+  if (a.kind != argument_kind::slices && (a.kind != argument_kind::gather || a.free_shape)) return;
+  const auto name = "argument " + std::to_string(number) + (a.kind == argument_kind::slices ? " (slices)" : " (gather)");
   if (a.rank != job.shape.rank) {
     throw error{errc::invalid_argument, name + " has " + std::to_string(a.rank) + " dimensions, the iteration space " +
                                             std::to_string(job.shape.rank)};

@@ -183,7 +183,7 @@ template <class T, int N>
 {
   using element = std::remove_const_t<T>;
   static_assert(sizeof(element) <= detail::fill_bytes_max, "fastgpu: elements of slices with a halo: 64 bytes at most");
-  Expects(halo >= 0);
+  Expects(halo >= 0 && halo <= detail::halo_max);
   auto what = detail::describe(detail::argument_kind::slices, data);
   what.halo = halo;
   what.edge = static_cast<std::uint8_t>(edge);
@@ -206,9 +206,9 @@ template <detail::contiguous C>
   return detail::data_argument<basic_view<const element, 1>, true, C>{what, std::move(data)};
 }
 
-/// Output: each block fills its part of `out`, which has the shape of the iteration space unless the kernel knows
-/// better. The kernel sees out1/out2/out3 with global indices and writes nothing outside its block: then every element
-/// has one writer, also when a subtask runs again.
+/// Output: each block fills its part of `out`, which has the shape of the iteration space. The kernel sees out1/out2/out3
+/// with global indices and writes nothing outside its block: then every element has one writer, also when a subtask
+/// runs again.
 template <class T, int N>
 [[nodiscard]] auto gather(data_view<T, N> out)
 {
@@ -219,6 +219,20 @@ template <detail::contiguous C>
 [[nodiscard]] auto gather(C& out)
 {
   return gather(detail::as_view(out));
+}
+
+/// Output of any shape: the kernel knows which elements are its block's own, and stays inside.
+template <class T, int N>
+[[nodiscard]] auto scatter(data_view<T, N> out)
+{
+  auto any = gather(out);
+  any.what.free_shape = true;
+  return any;
+}
+template <detail::contiguous C>
+[[nodiscard]] auto scatter(C& out)
+{
+  return scatter(detail::as_view(out));
 }
 template <detail::contiguous C>
   requires(!std::is_lvalue_reference_v<C> && !std::is_trivially_destructible_v<C>)

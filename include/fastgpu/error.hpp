@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <system_error>
 
@@ -43,7 +44,9 @@ enum class errc {
 /// Why something did not happen: a code for programs, a sentence for people.
 struct failure {
   std::error_code code;
-  std::string detail;  ///< E.g. "subtask 17 on device 0 (host:2): std::bad_alloc".
+  std::string detail{};      ///< E.g. "subtask 17 on device 0 (host:2): std::bad_alloc".
+  std::int64_t subtask = -1;  ///< Which one, where it is one's fault; -1 else.
+  std::int64_t device = -1;   ///< Number of the device it happened on; -1 where there is none.
 };
 
 /// Thrown by calls that cannot be carried out. what() is the detail, or the code's message where there is none.

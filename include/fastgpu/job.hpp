@@ -183,11 +183,18 @@ class typed_job final : public job_storage {
 };
 
 template <class T>
+inline constexpr bool is_data_view = false;
+template <class T, int N>
+inline constexpr bool is_data_view<data_view<T, N>> = true;
+
+template <class T>
 auto to_argument(T value)
 {
   static_assert(std::is_trivially_copyable_v<T>,
                 "fastgpu: an argument by value must be trivially copyable; containers go through broadcast(), slices() "
                 "or gather()");
+  static_assert(!std::is_pointer_v<T> && !is_data_view<T> && !requires { typename T::element_type; },
+                "fastgpu: pointers and views say nothing of how their data travel: give broadcast(), slices() or gather()");
   return value_argument<T>{{}, std::move(value)};
 }
 template <class View, bool PerBlock, class Owned>
@@ -275,8 +282,8 @@ class job {
 
 namespace detail {
 
-template <int N, class Kernel, class... Given, class... Seen>
-auto assemble(const space<N>& over, Kernel kernel, std::tuple<Seen...> seen, const Given&... given)
+template <class... Given, int N, class Kernel, class Operation, class... Seen>
+auto assemble(const space<N>& over, Kernel kernel, Operation operation, std::int64_t width, std::tuple<Seen...> seen)
 {
   using found = reduction_in<Given...>;
   using op = typename found::op;
@@ -305,7 +312,7 @@ auto assemble(const space<N>& over, Kernel kernel, std::tuple<Seen...> seen, con
   return std::apply(
       [&](auto&... arguments) {
         return job<result, N>{ref<const job_storage>{new storage(
-            over.shape(), std::move(kernel), find_operation(given...), find_width(given...), std::move(arguments)...)}};
+            over.shape(), std::move(kernel), std::move(operation), width, std::move(arguments)...)}};
       },
       seen);
 }
@@ -324,8 +331,10 @@ template <class Over, class Kernel, class... Args>
 [[nodiscard]] auto make_job(const Over& over, Kernel kernel, Args... args)
 {
   const space whole{over};
-  auto seen = std::tuple_cat(detail::seen_argument(args)...);
-  return detail::assemble(whole, std::move(kernel), std::move(seen), args...);
+  auto operation = detail::find_operation(args...);
+  const auto width = detail::find_width(args...);
+  return detail::assemble<Args...>(whole, std::move(kernel), std::move(operation), width,
+                                   std::tuple_cat(detail::seen_argument(std::move(args))...));
 }
 
 namespace detail {

@@ -51,7 +51,8 @@ class FASTGPU_API host_context {
   /// thrown away.
   [[nodiscard]] bool stop_requested() const noexcept;
 
-  /// Raises the kernel's error flag: the run fails with errc::kernel_failed, naming the subtask and `why`.
+  /// Raises the kernel's error flag: the run fails with errc::kernel_failed, naming the subtask and `why`, of which the
+  /// first 255 characters are kept.
   void fail(const char* why) noexcept;
 
   host_context(const host_context&) = delete;
@@ -63,7 +64,8 @@ class FASTGPU_API host_context {
 
   device_id device_{};
   const int* stop_ = nullptr;  // read through std::atomic_ref
-  const char* failure_ = nullptr;
+  bool failed_ = false;
+  char failure_[256] = {};
   std::byte* scratch_ = nullptr;
   std::size_t scratch_bytes_ = 0;
 };

@@ -39,8 +39,9 @@ class FASTGPU_API run_core : public ref_counted {
   virtual void cancel() noexcept = 0;
   [[nodiscard]] virtual progress current_progress() const = 0;
   [[nodiscard]] virtual bool finished() const noexcept = 0;
-  /// Calls `call(context)` once, when the outcome is there: on a thread of the library, or at once on this one if it
-  /// is there already.
+  /// Calls `call(context)` once, when the outcome is there: on the thread that delivers it, which is one of the
+  /// library's or one inside cancel(), or at once on this one if it is there already. It must be brief, and must not
+  /// drop the last reference to the run.
   virtual void on_finished(void (*call)(void*), void* context) = 0;
   /// @pre finished()
   [[nodiscard]] virtual const run_summary& summary() const noexcept = 0;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <string>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include <gsl/assert>
@@ -14,6 +17,10 @@ namespace {
 
 constexpr int spins_before_parking = 2000;
 constexpr std::int32_t no_priority = std::numeric_limits<std::int32_t>::min();
+
+constexpr auto later = std::chrono::microseconds{100};  // until a worker looks again at work that it has declined
+
+thread_local const cluster_core* current_core = nullptr;  // whose worker this thread is
 
 void pause() noexcept
 {
@@ -36,6 +43,9 @@ cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const c
     threads_.reserve(places_.size());
     for (std::uint32_t w = 0; w < places_.size(); ++w) threads_.emplace_back([this, w] { work(w); });
     watcher_ = std::thread{[this] { watch(); }};
+  } catch (const std::system_error& e) {
+    close();
+    throw error{errc::no_usable_device, "cluster: threads could not be started: " + std::string{e.what()}};
   } catch (...) {
     close();
     throw;
@@ -69,6 +79,7 @@ std::vector<device_info> cluster_core::describe() const
     infos.push_back(devices_[d]->info());
     infos.back().id = {d};
     infos.back().speed = speeds_[d];
+    infos.back().labels.insert(infos.back().labels.end(), options_.labels.begin(), options_.labels.end());
     for (const auto& run : runs_) infos.back().load += run->load(d);
   }
   return infos;
@@ -115,6 +126,14 @@ void cluster_core::notify_all() noexcept
   epoch_.notify_all();
 }
 
+void cluster_core::work_came_back() noexcept
+{
+  generation_.fetch_add(1, std::memory_order_release);
+  notify_all();
+}
+
+bool cluster_core::is_worker_thread() const noexcept { return current_core == this; }
+
 void cluster_core::note_speed(device_id device, double indices_per_second)
 {
   const std::scoped_lock lock{mutex_};
@@ -141,6 +160,7 @@ void cluster_core::work(std::uint32_t worker)
   if (options_.thread_start != nullptr) {
     options_.thread_start(options_.thread_context, {places_[worker].device}, places_[worker].worker);
   }
+  current_core = this;
   const bool oversubscribed = places_.size() > allowed_cores();
   for (;;) {
     // The epoch first: read after the end had raised it, it would be waited for to change once more.
@@ -148,6 +168,7 @@ void cluster_core::work(std::uint32_t worker)
     if (stopping_.load(std::memory_order_acquire)) return;
     const auto seen = generation();
     bool any = false;
+    bool declined = false;
     for (std::size_t next = 0;;) {
       run_state* run = nullptr;
       {
@@ -158,11 +179,18 @@ void cluster_core::work(std::uint32_t worker)
         }
       }
       if (run == nullptr) break;
-      any = run->work(worker, seen) || any;
+      const auto found = run->work(worker, seen);
+      any = any || found == work_result::some;
+      declined = declined || found == work_result::later;
       run->leave(worker);
       if (generation() != seen) break;  // the list has changed: begin with its first again
     }
     if (any || generation() != seen) continue;
+    if (declined) {  // for somebody quicker, maybe, who sleeps
+      notify_one();
+      std::this_thread::sleep_for(later);
+      continue;
+    }
     for (int i = 0; i < spins_before_parking && !oversubscribed; ++i) {
       if (epoch_.load(std::memory_order_relaxed) != epoch) break;
       pause();

@@ -68,6 +68,12 @@ class cluster_core final : public ref_counted, public environment {
     return top_priority_.load(std::memory_order_relaxed) > priority;
   }
 
+  /// Says that subtasks came back to a run: workers in runs of lower priority look as well.
+  void work_came_back() noexcept;
+
+  /// Whether the calling thread is one of this cluster's workers.
+  [[nodiscard]] bool is_worker_thread() const noexcept;
+
   /// Measured speed of a device, iteration indices a second; kept for later placements.
   void note_speed(device_id device, double indices_per_second);
 

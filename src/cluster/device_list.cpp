@@ -59,7 +59,7 @@ void add_item(std::string_view item, std::vector<std::unique_ptr<device>>& to)
                                                  colon != item.npos ? name : "host:" + std::to_string(threads)));
     } else if (kind == "paced") {
       const auto rate = number<double>(argument, item, "paced:RATE with subtasks a second");
-      if (!(rate > 0) || !std::isfinite(rate)) refuse(item, "paced:RATE with a positive rate");
+      if (!(rate >= 1e-6) || !(rate <= 1e9)) refuse(item, "paced:RATE with a positive rate, 1e-6 to 1e9");
       to.push_back(std::make_unique<paced_device>(id, rate, name));
     } else if (kind == "faulty") {
       const auto seed = number<std::uint64_t>(argument, item, "faulty:SEED with a number");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <stdexcept>
@@ -149,7 +150,8 @@ bool host_context::stop_requested() const noexcept
 
 void host_context::fail(const char* why) noexcept
 {
-  if (failure_ == nullptr) failure_ = why;
+  if (std::exchange(failed_, true)) return;
+  std::strncpy(failure_, why, sizeof failure_ - 1);
 }
 
 }  // namespace fastgpu::inline v0

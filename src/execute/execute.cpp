@@ -132,6 +132,9 @@ ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_stora
                         const run_options& options)
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
+  if (!(options.deadline.count >= 0) || !(options.seal_every.count >= 0) || !(options.batches.target.count >= 0)) {
+    throw error{errc::invalid_argument, "run_options: deadline, seal_every and batches.target are at least 0"};
+  }
   const auto& data = job->data;
   const auto fold = choose_fold(data, options.reduction);
   check_memory(data);

@@ -61,20 +61,25 @@ void grants::blame(device_id device, interval part, const failure& why)
   std::uint32_t most = 1;
   auto culprit = part;
   interval_set fresh{part};
+  std::vector<suspect> rest;  // of suspects that are blamed in part only
   for (auto& s : suspects_) {
-    if (s.part.begin < part.end && part.begin < s.part.end) {
-      fresh.erase(s.part);
-      ++s.attempts;
-      s.last = world_.now();
-      if (s.attempts > most) {
-        most = s.attempts;
-        culprit = s.part;
-      }
+    const interval both{std::max(s.part.begin, part.begin), std::min(s.part.end, part.end)};
+    if (both.empty()) continue;
+    fresh.erase(both);
+    for (const interval innocent : {interval{s.part.begin, both.begin}, interval{both.end, s.part.end}}) {
+      if (!innocent.empty()) rest.push_back({innocent, s.attempts});
+    }
+    s = {both, s.attempts + 1};
+    if (s.attempts > most) {
+      most = s.attempts;
+      culprit = both;
     }
   }
+  suspects_.insert(suspects_.end(), rest.begin(), rest.end());
   for (const auto& f : fresh.intervals()) {
-    for (auto begin = f.begin; begin < f.end; begin += std::min(span_, f.end - begin)) {
-      suspects_.push_back({{begin, std::min(begin + span_, f.end)}, 1, world_.now()});
+    const auto step = suspect_size(f);
+    for (auto begin = f.begin; begin < f.end; begin += std::min(step, f.end - begin)) {
+      suspects_.push_back({{begin, begin + std::min(step, f.end - begin)}, 1});
     }
   }
   if (run_failure_) return;
@@ -85,12 +90,22 @@ void grants::blame(device_id device, interval part, const failure& why)
                                                 std::to_string(culprit.end - 1);
     run_failure_ = failure{make_error_code(errc::retries_exhausted),
                            name + where + ", attempt " + std::to_string(most) + " of " +
-                               std::to_string(limits_.attempts) + ": " + why.detail};
+                               std::to_string(limits_.attempts) + ": " + why.detail,
+                           culprit.begin, device.value};
   } else if (retries_ > budget_) {
     run_failure_ = failure{make_error_code(errc::retries_exhausted),
                            "more than " + std::to_string(budget_) + " failed attempts in one run, the last: subtask " +
-                               std::to_string(part.begin) + where + ": " + why.detail};
+                               std::to_string(part.begin) + where + ": " + why.detail,
+                           part.begin, device.value};
   }
+}
+
+/// Few enough pieces that a large batch's failure costs no more than a small one's, whole spans.
+std::uint32_t grants::suspect_size(interval part) const
+{
+  constexpr std::uint32_t pieces_max = 64;
+  const auto spans = (std::uint64_t{part.size()} + span_ - 1) / span_;
+  return static_cast<std::uint32_t>((spans + pieces_max - 1) / pieces_max * span_);
 }
 
 std::optional<device_id> grants::next_device(std::optional<device_id> avoid)
@@ -112,8 +127,9 @@ std::optional<device_id> grants::next_device(std::optional<device_id> avoid)
 
 void grants::give(interval part, std::optional<device_id> avoid, bool alone, std::vector<grant>& to)
 {
+  const auto step = alone ? suspect_size(part) : part.size();
   while (!part.empty()) {
-    const auto piece = alone ? interval{part.begin, part.begin + std::min(span_, part.size())} : part;
+    const interval piece{part.begin, part.begin + std::min(step, part.size())};
     const auto device = next_device(avoid);
     if (!device) return no_device_left({make_error_code(errc::no_usable_device), "all devices failed"});
     book_.assign(piece, *device);

@@ -68,16 +68,16 @@ class grants {
   struct suspect {
     interval part;
     std::uint32_t attempts;
-    seconds last;
   };
 
   /// Counts an attempt of every subtask of `part`; fails the run where one has had its last.
   void blame(device_id device, interval part, const failure& why);
   [[nodiscard]] std::optional<device_id> next_device(std::optional<device_id> avoid);
+  [[nodiscard]] std::uint32_t suspect_size(interval part) const;
   void give(interval part, std::optional<device_id> avoid, bool alone, std::vector<grant>& to);
   void no_device_left(const failure& why);
 
-  environment& world_;
+  [[maybe_unused]] environment& world_;  // where the time will come from when retries back off, as those of nodes do
   ledger& book_;
   std::uint32_t span_;
   retry_limits limits_;

@@ -22,7 +22,7 @@ struct seal {
 enum class verdict {
   committed,  ///< Every subtask of the fold-set counts now; take the values.
   fenced,     ///< From an incarnation that is over: drop the values.
-  violation,  ///< Contradicts the ledger: fence the device, drop the values, say so loudly.
+  violation,  ///< Contradicts the ledger: a defect. Drop the values; the run fails and says so.
 };
 
 /// State machine without I/O. A subtask is free, assigned to one device, or committed; it is committed once. The unit

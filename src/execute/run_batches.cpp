@@ -69,6 +69,8 @@ void run_state::conclude(std::uint32_t worker, batch_status status, interval bat
       why.detail = "subtask " + std::to_string(me.session->failed_subtask()) + " on device " +
                    std::to_string(place.device) + " (" + core_->devices()[place.device]->info().name +
                    "): " + why.detail;
+      why.subtask = me.session->failed_subtask();
+      why.device = place.device;
       end(run_phase::failed, std::move(why));
       break;
     }
@@ -205,6 +207,7 @@ std::pair<interval, bool> run_state::try_steal_from_device(std::uint32_t worker)
   const std::scoped_lock lock{mutex_};
   if (!running(*devices_[my_device])) return {{}, false};
   const auto my_speed = speed_of(me);
+  me.declined = false;
   const bool healthy = grants_.failures({my_device}) == 0;
 
   // The range whose owner would need longest for it.
@@ -238,7 +241,10 @@ std::pair<interval, bool> run_state::try_steal_from_device(std::uint32_t worker)
   auto keep = left / 2;
   if (my_speed > 0 && their_speed > 0) {
     // Not for a loss: alone the owner would be done before the thief is done with one span.
-    if (std::min(span_, left) / my_speed > left / their_speed) return {{}, false};
+    if (std::min(span_, left) / my_speed > left / their_speed) {
+      me.declined = true;  // looked at again soon: the owner may be held up
+      return {{}, false};
+    }
     keep = static_cast<std::uint32_t>(left * (their_speed / (my_speed + their_speed)));
   }
   const auto stolen = best.slot->deque.steal_back(whole_spans(keep, span_), span_);

@@ -2,8 +2,6 @@
 #include <string>
 #include <utility>
 
-#include <fastgpu/observe/log.hpp>
-
 #include "execute/run_state.hpp"
 
 /// @file
@@ -28,11 +26,10 @@ void run_state::seal(std::uint32_t worker)
     case verdict::committed:
       device.subtasks += fold_set.count();
       ++seals_;
-      total_.absorb(std::move(*sealed.values));
+      absorb_locked(std::move(*sealed.values));
       break;
     case verdict::fenced: break;
     case verdict::violation:
-      log_line(log_level::error, "the ledger refused a partial of device " + std::to_string(place.device));
       end_locked(run_phase::failed,
                  {make_error_code(errc::internal), "the ledger refused a partial of device " +
                                                        std::to_string(place.device) + ": a defect of the library"});
@@ -42,6 +39,19 @@ void run_state::seal(std::uint32_t worker)
   aggregate_ns_ += end_ns - begin_ns;
   if (me.trace) me.trace->add({trace_kind::seal, begin_ns, end_ns, {}});
   if (ledger_.complete()) end_locked(run_phase::done, {});
+}
+
+/// Under mutex_. Where the values cannot be merged the run is over before anyone can see them as committed.
+void run_state::absorb_locked(partial&& values)
+{
+  try {
+    total_.absorb(std::move(values));
+  } catch (const std::exception& e) {
+    end_locked(run_phase::failed, {make_error_code(errc::kernel_failed), std::string{"a merge failed: "} + e.what()});
+  } catch (...) {
+    end_locked(run_phase::failed,
+               {make_error_code(errc::kernel_failed), "a merge failed: an exception that is no std::exception"});
+  }
 }
 
 void run_state::report_failed(std::uint32_t worker, interval batch)
@@ -88,8 +98,8 @@ void run_state::settle_loss(std::uint32_t number)
   auto& device = *devices_[number];
   device.loss_reported = true;
   all_may_steal_.store(false, std::memory_order_relaxed);
-  log_line(log_level::warning, "device " + std::to_string(number) + " (" + core_->devices()[number]->info().name +
-                                   ") is lost to this run: " + device.why_lost.detail);
+  to_log_.push_back("device " + std::to_string(number) + " (" + core_->devices()[number]->info().name +
+                    ") is lost to this run: " + device.why_lost.detail);
   for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
     (void)workers_[w]->deque.drain();
     workers_[w]->session.reset();
@@ -111,7 +121,7 @@ void run_state::hand_out(const std::vector<grant>& given)
     // Any of its workers: the others steal from it.
     workers_[device.first_worker + g.part.begin % device.workers]->deque.add(g.part);
   }
-  if (!given.empty()) core_->notify_all();
+  if (!given.empty()) core_->work_came_back();
 }
 
 void run_state::end_locked(run_phase how, failure why)
@@ -147,6 +157,9 @@ void run_state::deliver()
   for (auto& slot : workers_) slot->session.reset();
   try {
     take_value();
+  } catch (const error& e) {
+    std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
+    why_ = e.why();
   } catch (const std::exception& e) {
     std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
     why_ = {make_error_code(errc::kernel_failed), std::string{"the last merge failed: "} + e.what()};
@@ -171,6 +184,10 @@ void run_state::deliver()
 void run_state::take_value()
 {
   const auto& job = job_->data;
+  // The last self-check: every subtask is in the value, once. (A partial counts none twice.)
+  if (phase() == run_phase::done && total_.fold_set().count() != count_) {
+    throw error{errc::internal, "subtasks are missing in the value: a defect of the library"};
+  }
   if (phase() == run_phase::done && job.code->values != nullptr) {
     result_ = allocate_aligned(job.code->values->bytes * static_cast<std::size_t>(job.width), core_->memory());
     if (count_ == 0) {

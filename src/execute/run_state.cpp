@@ -6,6 +6,8 @@
 
 #include <gsl/assert>
 
+#include <fastgpu/observe/log.hpp>
+
 /// @file
 /// A run's life: how it starts, how workers come and go, and what its user may ask.
 
@@ -104,6 +106,7 @@ bool run_state::enter(std::uint32_t worker)
 void run_state::leave(std::uint32_t worker)
 {
   bool last = false;
+  std::vector<std::string> lines;
   {
     const std::scoped_lock lock{mutex_};
     auto& device = device_of(worker);
@@ -113,7 +116,9 @@ void run_state::leave(std::uint32_t worker)
       settle_loss(core_->places()[worker].device);
     }
     last = ready_to_deliver();
+    lines.swap(to_log_);
   }
+  for (const auto& line : lines) log_line(log_level::warning, line);
   if (last) deliver();
 }
 
@@ -136,24 +141,21 @@ void run_state::let_go()
   if (last) deliver();
 }
 
-bool run_state::work(std::uint32_t worker, std::uint32_t generation)
+work_result run_state::work(std::uint32_t worker, std::uint32_t generation)
 {
   try {
     return run_batches(worker, generation);
   } catch (const std::exception& e) {  // no memory for what the library itself keeps: the thread must not end with it
     end(run_phase::failed, {make_error_code(errc::device_failed), std::string{"a worker stopped: "} + e.what()});
-    return false;
-  } catch (...) {
-    end(run_phase::failed, {make_error_code(errc::kernel_failed), "the merge threw what is no std::exception"});
-    return false;
+    return work_result::nothing;
   }
 }
 
-bool run_state::run_batches(std::uint32_t worker, std::uint32_t generation)
+work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generation)
 {
   auto& me = *workers_[worker];
   auto& device = device_of(worker);
-  if (!me.session && !open_session(worker)) return false;
+  if (!me.session && !open_session(worker)) return work_result::nothing;
 
   bool any = false;
   bool outranked = false;
@@ -179,7 +181,8 @@ bool run_state::run_batches(std::uint32_t worker, std::uint32_t generation)
   }
   while (!me.under_way.empty() && !device.lost.load(std::memory_order_relaxed)) poll(worker);
   if (running(device) && !outranked) seal(worker);
-  return any;
+  if (any) return work_result::some;
+  return me.declined ? work_result::later : work_result::nothing;
 }
 
 bool run_state::open_session(std::uint32_t worker)
@@ -187,6 +190,10 @@ bool run_state::open_session(std::uint32_t worker)
   auto& me = *workers_[worker];
   const auto place = core_->places()[worker];
   try {
+    {
+      const std::scoped_lock lock{mutex_};
+      me.incarnation = ledger_.incarnation({place.device});
+    }
     me.session = core_->devices()[place.device]->open({&job_->data, fold_, &phase_, place.worker, &core_->memory()});
     return true;
   } catch (const std::exception& e) {
@@ -199,12 +206,14 @@ bool run_state::open_session(std::uint32_t worker)
 
 void run_state::wait()
 {
+  Expects(finished() || !core_->is_worker_thread());  // a kernel that waits for its own cluster would wait for itself
   std::unique_lock lock{mutex_};
   finished_.wait(lock, [&] { return finished(); });
 }
 
 bool run_state::wait_for(seconds timeout)
 {
+  Expects(finished() || !core_->is_worker_thread());
   std::unique_lock lock{mutex_};
   return finished_.wait_for(lock, std::chrono::duration<double>{std::clamp(timeout.count, 0.0, 1e9)},
                             [&] { return finished(); });
@@ -285,6 +294,7 @@ std::uint64_t run_state::load(std::uint32_t device) const
 
 std::string run_state::trace_json() const
 {
+  Expects(finished());  // before that the workers write it
   std::vector<trace_track> tracks;
   for (std::size_t w = 0; w < workers_.size(); ++w) {
     const auto place = core_->places()[w];

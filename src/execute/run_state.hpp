@@ -32,6 +32,13 @@ using steady_clock = std::chrono::steady_clock;
 /// Where a run stands. Anything but `running` asks workers to leave.
 enum class run_phase : int { running = 0, done, failed, cancelled, deadline };
 
+/// What a worker found in a run.
+enum class work_result {
+  nothing,  ///< No work that it might have.
+  some,     ///< It worked; there may be more.
+  later,    ///< Only work that others should be sooner done with; that may change.
+};
+
 /// The work-stealing executor of one run.
 ///
 /// Batches, the hot path, touch the worker's own deque and partial alone. Everything rarer (steals between devices,
@@ -67,8 +74,8 @@ class run_state final : public run_core {
   void leave(std::uint32_t worker);
 
   /// Runs what `worker` can get, until nothing is left for it or a run of higher priority has come since `generation`.
-  /// @return whether there was anything. @pre  enter()
-  bool work(std::uint32_t worker, std::uint32_t generation);
+  /// @pre  enter()
+  work_result work(std::uint32_t worker, std::uint32_t generation);
 
   /// Between hold() and let_go() the run stays, for who is no worker. @return false once the run is over.
   bool hold();
@@ -91,7 +98,7 @@ class run_state final : public run_core {
     std::atomic<std::int64_t> first_ns = -1;             // since the start; when it took its first batch
     // The rest belongs to the worker.
     std::unique_ptr<device_session> session;
-    std::uint32_t incarnation = 1;
+    std::uint32_t incarnation = 0;
     std::vector<std::pair<interval, std::int64_t>> under_way;  // batches and when they were launched
     double ns_per_subtask = 0;
     std::uint32_t batch = 1;
@@ -102,6 +109,7 @@ class run_state final : public run_core {
     std::int64_t last_ns = 0;
     std::optional<trace_buffer> trace;
     bool measuring = true;  // this batch is timed
+    bool declined = false;  // the last steal would have been for a loss
   };
 
   struct device_slot {
@@ -126,7 +134,7 @@ class run_state final : public run_core {
   }
   [[nodiscard]] device_slot& device_of(std::uint32_t worker) { return *devices_[core_->places()[worker].device]; }
 
-  bool run_batches(std::uint32_t worker, std::uint32_t generation);
+  work_result run_batches(std::uint32_t worker, std::uint32_t generation);
   void wake_thief() noexcept;
 
   // The hot path
@@ -149,6 +157,7 @@ class run_state final : public run_core {
 
   // What is rare
   void seal(std::uint32_t worker);
+  void absorb_locked(partial&& values);
   void report_failed(std::uint32_t worker, interval batch);
   void report_lost(std::uint32_t worker, interval in_flight, const failure& why);
   void settle_loss(std::uint32_t device);
@@ -188,6 +197,7 @@ class run_state final : public run_core {
   std::int64_t aggregate_ns_ = 0;               // guarded by mutex_
   steady_clock::time_point next_seal_;          // guarded by mutex_
   bool delivering_ = false;                     // guarded by mutex_
+  std::vector<std::string> to_log_;             // guarded by mutex_: written when it is released
   std::vector<std::pair<void (*)(void*), void*>> callbacks_;  // guarded by mutex_
 
   aligned_bytes result_;

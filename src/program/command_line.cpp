@@ -206,6 +206,10 @@ int command_line::run_all(const std::function<bool(session&)>& body)
   boost::json::object failure{{"code", nullptr}, {"subtask", nullptr}, {"device", nullptr}, {"detail", nullptr}};
   std::string problem;
   int status = 0;
+  const auto name_place = [&](const fastgpu::failure& why) {
+    if (why.subtask >= 0) failure["subtask"] = why.subtask;
+    if (why.device >= 0) failure["device"] = why.device;
+  };
   const auto fail = [&](int exit_status, const char* outcome, const std::string& code, const char* what) {
     status = exit_status;
     problem = one_line(what);
@@ -229,6 +233,7 @@ int command_line::run_all(const std::function<bool(session&)>& body)
                          : code == fastgpu::errc::deadline_exceeded ? "deadline"
                                                                     : "failed";
     fail(usage ? 2 : 1, outcome, code.message(), e.what());
+    name_place(e.why());
   } catch (const std::exception& e) {
     fail(1, "failed", "error", e.what());
   }

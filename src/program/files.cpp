@@ -53,7 +53,10 @@ void check_writable(const std::string& path)
   std::error_code unknown;
   if (std::filesystem::is_directory(file, unknown)) refuse_for(EISDIR);
   const bool there = ::access(file.c_str(), F_OK) == 0;
-  if (::access(there ? file.c_str() : folder.c_str(), there ? W_OK : W_OK | X_OK) != 0) refuse_for(errno);
+  if (there && ::access(file.c_str(), W_OK) != 0) refuse_for(errno);
+  // A plain file is replaced by a new one, for which there must be room in the folder.
+  if (there && !std::filesystem::is_regular_file(file, unknown)) return;
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) refuse_for(errno);
 }
 
 void write_file(const std::string& path, std::string_view content)

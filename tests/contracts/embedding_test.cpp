@@ -175,6 +175,14 @@ TEST(EmbeddingDeathTest, StopsWhereAContractIsBroken)
       "");
 }
 
+TEST(Embedding, MatchesTheLabelsThatAClusterWasGiven)
+{
+  fastgpu::cluster cluster{fastgpu::cluster_options{.devices = "host:1", .labels = {"rack7"}}};
+  const auto job = fastgpu::make_job(10, [](std::uint64_t) {});
+  EXPECT_TRUE(static_cast<bool>(fastgpu::execute(cluster, job, {.need = {.labels = {"rack7"}}}).wait()));
+  EXPECT_THROW((void)fastgpu::execute(cluster, job, {.need = {.labels = {"rack8"}}}), fastgpu::error);
+}
+
 TEST(Embedding, RefusesSpacesThatAreNegativeOrTooLong)
 {
   EXPECT_THROW((void)fastgpu::space{-1}, fastgpu::error);
@@ -199,6 +207,10 @@ TEST(Embedding, RefusesArgumentsThatDoNotFitAndNamesThem)
             "argument 0 (slices) has 10 elements in dimension 0, the iteration space 9");
   EXPECT_EQ(code_of([&] { (void)fastgpu::make_job(10, copy, fastgpu::slices(in), fastgpu::gather(in)); }),
             "argument 1 (gather) overlaps argument 0");
+  EXPECT_EQ(code_of([&] { (void)fastgpu::make_job(11, [](std::uint64_t, fastgpu::out1<float>) {}, fastgpu::gather(out)); }),
+            "argument 0 (gather) has 10 elements in dimension 0, the iteration space 11");
+  EXPECT_EQ(code_of([&] { (void)fastgpu::make_job(11, [](std::uint64_t, fastgpu::out1<float>) {}, fastgpu::scatter(out)); }),
+            "nothing was thrown");
   fastgpu::data_view<float, 1> nothing{nullptr, fastgpu::extents<1>{{10}}};
   EXPECT_EQ(code_of([&] { (void)fastgpu::make_job(10, copy, fastgpu::slices(in), fastgpu::gather(nothing)); }),
             "argument 1 has elements and a null pointer");

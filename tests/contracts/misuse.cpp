@@ -49,6 +49,8 @@ struct counter {
   fastgpu::for_each(cluster, 10, [](std::uint64_t, const std::vector<float>&) {}, in);
 #elif FASTGPU_MISUSE == 12
   (void)fastgpu::reduced(fastgpu::minimum<double>{}, 4);
+#elif FASTGPU_MISUSE == 14
+  fastgpu::for_each(cluster, 10, [](std::uint64_t, const float*) {}, static_cast<const float*>(in.data()));
 #elif FASTGPU_MISUSE == 13
   const fastgpu::device_id device{1};
   const fastgpu::node_id node = device;

@@ -79,7 +79,7 @@ TEST(DeviceList, SaysWhatItExpectedInstead)
       "expected host, host:N, paced:RATE, faulty:SEED, cuda:N or cuda:all, each with *K for K of them";
   const std::string threads = "expected host:N with a number of threads";
   const std::string rate = "expected paced:RATE with subtasks a second";
-  const std::string positive = "expected paced:RATE with a positive rate";
+  const std::string positive = "expected paced:RATE with a positive rate, 1e-6 to 1e9";
   const std::string seed = "expected faulty:SEED with a number";
   const std::string copies = "expected a number of devices behind '*'";
   const std::vector<refusal> refused{

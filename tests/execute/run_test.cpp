@@ -392,6 +392,57 @@ TEST(Run, FailsWhereAMergeThrows)
   }
 }
 
+TEST(Run, NeverDeliversAHalfResultWhereAMergeThrowsOnce)
+{
+  fastgpu::cluster cluster{"host:1*8"};
+  int done = 0;
+  for (int i = 0; i < 300; ++i) {
+    std::atomic<bool> thrown = false;
+    const auto merge = fastgpu::commutative_merge<std::uint64_t>([&](const std::uint64_t& a, const std::uint64_t& b) {
+      if (a > 4 && b > 4 && !thrown.exchange(true)) throw std::runtime_error{"once"};
+      return a + b;
+    });
+    auto run = fastgpu::execute(cluster,
+                                fastgpu::make_job(fastgpu::space(160, fastgpu::by_size{1}),
+                                                  [](std::uint64_t) -> std::uint64_t { return 1; }, fastgpu::reduced(merge)),
+                                {.reduction = fastgpu::reduction::fast});
+    auto outcome = run.wait();
+    if (!outcome) continue;
+    ++done;
+    EXPECT_EQ(std::move(outcome).get().get(), 160u);
+  }
+  EXPECT_LT(done, 300);
+}
+
+TEST(Run, GivesTheSameOfEqualMinima)
+{
+  struct keyed {
+    int key;
+    std::uint64_t tag;
+    bool operator<(const keyed& other) const { return key < other.key; }
+  };
+  fastgpu::cluster cluster{"host:2*2"};
+  for (int i = 0; i < 50; ++i) {
+    const auto least = fastgpu::reduce(
+        cluster, fastgpu::space(3000, fastgpu::by_size{1}),
+        [](std::uint64_t k) { return keyed{static_cast<int>(k % 3), k}; }, fastgpu::minimum<keyed>{});
+    EXPECT_EQ(least->tag, 0u);
+  }
+}
+
+TEST(RunDeathTest, StopsAKernelThatWaitsForItsOwnCluster)
+{
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        fastgpu::cluster cluster{"host:1"};
+        fastgpu::for_each(cluster, 1, [&](std::uint64_t) {
+          (void)fastgpu::reduce(cluster, 10, [](std::uint64_t i) { return i; }, fastgpu::sum<std::uint64_t>{});
+        });
+      },
+      "");
+}
+
 TEST(Run, TransformsAViewOfData)
 {
   fastgpu::cluster cluster{"host:2"};

@@ -83,7 +83,7 @@ template <class T>
 struct minimum {
   using value_type = T;
   static constexpr bool commutative = true;
-  static constexpr bool order_free = true;
+  static constexpr bool order_free = std::is_arithmetic_v<T>;  // else equal ones may differ
   static constexpr const char* name = "minimum";
 
   FASTGPU_HD constexpr T operator()(const T& left, const T& right) const
@@ -101,7 +101,7 @@ template <class T>
 struct maximum {
   using value_type = T;
   static constexpr bool commutative = true;
-  static constexpr bool order_free = true;
+  static constexpr bool order_free = std::is_arithmetic_v<T>;  // else equal ones may differ
   static constexpr const char* name = "maximum";
 
   FASTGPU_HD constexpr T operator()(const T& left, const T& right) const
@@ -157,7 +157,7 @@ template <class T>
 struct arg_minimum {
   using value_type = located<T>;
   static constexpr bool commutative = true;
-  static constexpr bool order_free = true;
+  static constexpr bool order_free = std::is_arithmetic_v<T>;  // else equal ones may differ
   static constexpr const char* name = "arg_minimum";
 
   FASTGPU_HD constexpr value_type operator()(const value_type& left, const value_type& right) const
@@ -173,7 +173,7 @@ template <class T>
 struct arg_maximum {
   using value_type = located<T>;
   static constexpr bool commutative = true;
-  static constexpr bool order_free = true;
+  static constexpr bool order_free = std::is_arithmetic_v<T>;  // else equal ones may differ
   static constexpr const char* name = "arg_maximum";
 
   FASTGPU_HD constexpr value_type operator()(const value_type& left, const value_type& right) const

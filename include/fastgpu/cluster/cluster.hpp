@@ -25,10 +25,13 @@ struct cluster_options {
   /// GPU, else one host device of all allowed cores.
   std::string devices{};
 
+  /// Words that requirements::labels can ask for; every device of this cluster has them.
+  std::vector<std::string> labels{};
+
   /// Memory for values, partials and staged slices. Null: the heap. Outlives the cluster and its runs.
   memory_source* memory = nullptr;
 
-  /// Called on each thread of the library before it does anything, e.g. to set its name. It must not throw.
+  /// Called on each worker thread before it does anything, e.g. to set its name. It must not throw.
   void (*thread_start)(void* context, device_id device, std::uint32_t worker) = nullptr;
   void* thread_context = nullptr;
 };

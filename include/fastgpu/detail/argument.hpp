@@ -26,12 +26,14 @@ struct memory {
 namespace detail {
 
 inline constexpr std::size_t fill_bytes_max = 64;
+inline constexpr std::int64_t halo_max = 1 << 20;
 
 enum class argument_kind : std::uint8_t { broadcast, slices, gather, value, tally };
 
 struct argument {
   argument_kind kind = argument_kind::value;
   std::uint8_t edge = 0;  ///< A fastgpu::border; slices only.
+  bool free_shape = false;  ///< gather only: the data need not have the shape of the iteration space.
   memory where{};
   std::int32_t rank = 0;
   std::uint32_t element_bytes = 0;

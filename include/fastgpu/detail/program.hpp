@@ -59,7 +59,7 @@ struct FASTGPU_API worker_context : host_context {
   /// Throws what fail() was called with, if it was.
   void check_failure() const
   {
-    if (failure_ != nullptr) throw_failure();
+    if (failed_) throw_failure();
   }
   std::byte* staging = nullptr;      ///< Room for every staged slice of one block.
   std::uint32_t subtask = 0;         ///< Where the kernel was when it threw.
