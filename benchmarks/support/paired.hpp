@@ -41,11 +41,12 @@ template <class T>
 /// One repetition.
 struct sample {
   double seconds = 0;
-  bool clean = false;  ///< Its threads waited for a core during less than 3 % of the time.
+  bool clean = false;  ///< Nobody else took part: see measure().
 };
 
-/// Runs `work` once, after a pause in which the threads of the contestant before go to sleep. Where others kept the
-/// cores from it, it runs again, a few times at most.
+/// Runs `work` once, then pauses, so that its threads go to sleep. It is clean if all threads together waited for a
+/// core during less than 3 % of the time, or if before and after nothing else was running on the machine. Where it is
+/// not, it runs again, a few times at most.
 [[nodiscard]] sample measure(const std::function<void()>& work);
 
 /// A contest; its first contestant is fastgpu.

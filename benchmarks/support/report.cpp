@@ -1,8 +1,9 @@
 #include "report.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <fstream>
 #include <string_view>
 #include <thread>
@@ -30,6 +31,7 @@ row& row_to_print()
 std::string format(double value, const std::string& unit)
 {
   char text[48];
+  if (std::abs(value) < 0.0005) value = 0;  // and not -0.000
   const char* style = value >= 1000 ? "%.0f%s%s" : value >= 100 ? "%.1f%s%s" : value >= 10 ? "%.2f%s%s" : "%.3f%s%s";
   std::snprintf(text, sizeof text, style, value, unit.empty() ? "" : " ", unit.c_str());
   return text;

@@ -13,13 +13,13 @@ interval_set::iterator interval_set::behind(std::uint32_t at) const noexcept
 bool interval_set::try_insert(interval added)
 {
   if (added.empty()) return true;
-  if (intervals_.empty() || intervals_.back().end < added.begin) {  // the common case: ascending
-    intervals_.push_back(added);
+  if (!intervals_.empty() && intervals_.back().end == added.begin) [[likely]] {  // the common case: ascending
+    intervals_.back().end = added.end;
     count_ += added.size();
     return true;
   }
-  if (intervals_.back().end == added.begin) {
-    intervals_.back().end = added.end;
+  if (intervals_.empty() || intervals_.back().end < added.begin) {
+    intervals_.push_back(added);
     count_ += added.size();
     return true;
   }

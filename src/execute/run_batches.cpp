@@ -13,7 +13,8 @@
 namespace fastgpu::inline v0::detail {
 namespace {
 
-constexpr std::uint32_t batch_growth_max = 8;          // from one measurement to the next
+constexpr std::uint32_t batch_growth_max = 2;          // from one measurement to the next: the next costs may be others
+constexpr std::uint32_t left_share = 8;                // an adaptive batch is at most this part of what is left
 constexpr std::uint32_t fixed_batches_a_measure = 32;  // batches of a fixed size are timed this rarely
 
 std::uint32_t whole_spans(std::uint32_t n, std::uint32_t span) { return n / span * span; }
@@ -28,10 +29,12 @@ void run_state::launch(std::uint32_t worker, interval batch)
   const auto begin_ns = me.measuring ? since_start() : me.last_ns;
   if (me.first_ns.load(std::memory_order_relaxed) < 0) me.first_ns.store(begin_ns, std::memory_order_relaxed);
   const auto status = me.session->launch(batch);
-  if (status == batch_status::queued) {
+  if (status == batch_status::done) [[likely]] {
+    count_done(me, batch, begin_ns);
+  } else if (status == batch_status::queued) {
     me.under_way.emplace_back(batch, begin_ns);
   } else {
-    conclude(worker, status, batch, begin_ns);
+    report(worker, status, batch);
   }
 }
 
@@ -51,19 +54,26 @@ void run_state::poll(std::uint32_t worker)
   const auto begin_ns = at->second;
   me.under_way.erase(at);
   me.measuring = true;
-  conclude(worker, status, batch, begin_ns);
+  if (status == batch_status::done) {
+    count_done(me, batch, begin_ns);
+  } else {
+    report(worker, status, batch);
+  }
 }
 
-void run_state::conclude(std::uint32_t worker, batch_status status, interval batch, std::int64_t begin_ns)
+void run_state::count_done(worker_slot& me, interval batch, std::int64_t begin_ns)
+{
+  me.failures_in_a_row = 0;
+  me.done.store(me.done.load(std::memory_order_relaxed) + batch.size(), std::memory_order_relaxed);
+  if (me.measuring) measure(me, batch, begin_ns);
+}
+
+/// A batch that was not done.
+void run_state::report(std::uint32_t worker, batch_status status, interval batch)
 {
   auto& me = *workers_[worker];
   const auto place = core_->places()[worker];
   switch (status) {
-    case batch_status::done:
-      me.failures_in_a_row = 0;
-      me.done.store(me.done.load(std::memory_order_relaxed) + batch.size(), std::memory_order_relaxed);
-      if (me.measuring) measure(me, batch, begin_ns);
-      break;
     case batch_status::kernel_failed: {
       auto why = me.session->why();
       why.detail = "subtask " + std::to_string(me.session->failed_subtask()) + " on device " +
@@ -76,6 +86,7 @@ void run_state::conclude(std::uint32_t worker, batch_status status, interval bat
     }
     case batch_status::failed: report_failed(worker, batch); break;
     case batch_status::lost: report_lost(worker, batch, me.session->why()); break;
+    case batch_status::done:
     case batch_status::queued: break;
   }
 }
@@ -102,12 +113,11 @@ void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
 
 std::uint32_t run_state::batch_size(const worker_slot& me, std::uint32_t left) const noexcept
 {
-  // Never more than half of what is left, so that the end of the run can be shared out.
-  const auto half = std::max(left / 2, 1u);
+  // Only a part of what is left, so that the end of the run, and what is costly in it, can be shared out.
   switch (options_.batches.how) {
     case batching::kind::fixed: return me.batch;
-    case batching::kind::guided: return std::max(me.batch, half);
-    case batching::kind::adaptive: return std::min(me.batch, half);
+    case batching::kind::guided: return std::max(me.batch, left / 2);
+    case batching::kind::adaptive: return std::min(me.batch, std::max(left / left_share, 1u));
   }
   return 1;
 }
@@ -116,9 +126,10 @@ interval run_state::next_batch(std::uint32_t worker)
 {
   auto& me = *workers_[worker];
   for (;;) {
-    const auto left = me.deque.peek().size();
-    if (left != 0) {
-      const auto batch = me.deque.take_front(batch_size(me, left), span_);
+    const bool fixed = options_.batches.how == batching::kind::fixed;
+    const auto left = fixed ? 0 : me.deque.peek().size();  // which a fixed size does not ask for
+    if (fixed || left != 0) {
+      const auto batch = me.deque.take_front(fixed ? me.batch : batch_size(me, left), span_);
       if (!batch.empty()) return batch;
     }
     if (auto range = me.deque.take_side(); !range.empty()) {

@@ -168,7 +168,7 @@ work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generatio
     }
     outranked = core_->generation() != generation && core_->outranked(options_.priority);
     // Before a seal, what is under way runs dry.
-    const bool room = me.under_way.size() < in_flight_max;
+    const bool room = me.under_way.empty() || me.under_way.size() < in_flight_max;
     const auto batch = outranked || seal_due || !room ? interval{} : next_batch(worker);
     if (!batch.empty()) {
       any = true;

@@ -145,7 +145,8 @@ class run_state final : public run_core {
   bool open_session(std::uint32_t worker);
   void launch(std::uint32_t worker, interval batch);
   void poll(std::uint32_t worker);
-  void conclude(std::uint32_t worker, batch_status status, interval batch, std::int64_t begin_ns);
+  void count_done(worker_slot& me, interval batch, std::int64_t begin_ns);
+  void report(std::uint32_t worker, batch_status status, interval batch);
   void measure(worker_slot& me, interval batch, std::int64_t begin_ns);
   [[nodiscard]] std::uint32_t batch_size(const worker_slot& me, std::uint32_t left) const noexcept;
   [[nodiscard]] interval next_batch(std::uint32_t worker);

@@ -19,7 +19,7 @@ struct batching {
   enum class kind : std::uint8_t {
     fixed,     ///< `size` subtasks.
     guided,    ///< Half of what the worker has left, `size` at least.
-    adaptive,  ///< As many as take about `target` by measurement, never more than half of what is left.
+    adaptive,  ///< As many as take about `target` by measurement, never more than an eighth of what is left.
   };
   kind how = kind::adaptive;
   std::uint32_t size = 1;
