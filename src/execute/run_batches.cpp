@@ -106,7 +106,11 @@ void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
 
   const auto per_subtask = static_cast<double>(took) / batch.size();
   me.ns_per_subtask = me.ns_per_subtask == 0 ? per_subtask : 0.5 * (me.ns_per_subtask + per_subtask);
-  const auto wanted = options_.batches.target.count * 1e9 / std::max(me.ns_per_subtask, 1e-3);
+  me.measured_ns += static_cast<double>(took);
+  me.measured += batch.size();
+  // The mean of all remembers the giants of a heavy tail, of which the last few batches know nothing.
+  const auto expected = std::max({me.ns_per_subtask, me.measured_ns / me.measured, 1e-3});
+  const auto wanted = options_.batches.target.count * 1e9 / expected;
   const auto most = std::min<double>(static_cast<double>(me.batch) * batch_growth_max, 1u << 30);
   me.batch = static_cast<std::uint32_t>(std::clamp(wanted, 1.0, std::max(most, 1.0)));
 }

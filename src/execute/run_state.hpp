@@ -100,7 +100,9 @@ class run_state final : public run_core {
     std::unique_ptr<device_session> session;
     std::uint32_t incarnation = 0;
     std::vector<std::pair<interval, std::int64_t>> under_way;  // batches and when they were launched
-    double ns_per_subtask = 0;
+    double ns_per_subtask = 0;  // of the last batches
+    double measured_ns = 0;     // of all timed batches
+    double measured = 0;        // subtasks in them
     std::uint32_t batch = 1;
     std::uint32_t failures_in_a_row = 0;
     std::uint32_t seal_seen = 0;

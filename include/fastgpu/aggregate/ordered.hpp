@@ -23,9 +23,6 @@ inline constexpr std::int64_t lane_count = 256;
 template <class V>
 inline constexpr std::int64_t lane_group = sizeof(V) <= 4 ? 32 : 16;
 
-/// Rows of lanes that the host merges in one pass over data in memory.
-inline constexpr std::int64_t rows_at_once = 4;
-
 /// Values up to this size have their 256 lanes in an array; larger ones are merged by recursion, in 9 values.
 inline constexpr std::size_t lane_array_bytes = 64;
 
@@ -89,20 +86,6 @@ V fold_streamed(const Op& op, const block<N>& b, const Element& element)
     const auto end = b.end[N - 1];
     for (auto x = b.begin[N - 1]; x < end;) {
       const auto first = k % lane_count;
-      if (first == 0 && k > 0 && end - x >= rows_at_once * lane_count) {
-        // Several rows a pass: each lane is then loaded and stored once for all of them, in the same order of merges.
-        for (std::int64_t j = 0; j < lane_count; ++j) {
-          V value = lane[j];
-          for (std::int64_t r = 0; r < rows_at_once; ++r) {
-            at[N - 1] = x + r * lane_count + j;
-            value = op(value, element(at));
-          }
-          lane[j] = value;
-        }
-        x += rows_at_once * lane_count;
-        k += rows_at_once * lane_count;
-        continue;
-      }
       const auto run = end - x < lane_count - first ? end - x : lane_count - first;
       if (k < lane_count) {
         for (std::int64_t j = 0; j < run; ++j) {
