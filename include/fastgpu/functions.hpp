@@ -7,13 +7,13 @@
 
 #include <gsl/assert>
 
-#include <fastgpu/aggregate/aggregate.hpp>
 #include <fastgpu/aggregate/operations.hpp>
 #include <fastgpu/execute/execute.hpp>
 #include <fastgpu/job.hpp>
 
 /// @file
-/// Functions of an index: the four stages in one call. All of them wait, and throw what aggregate() throws.
+/// Functions of an index: the four stages in one call. All of them wait, working on their run meanwhile where they may
+/// (cluster_options::callers_work), and throw what aggregate() throws.
 
 namespace fastgpu::inline v0 {
 
@@ -25,7 +25,7 @@ namespace fastgpu::inline v0 {
 template <class Over, class F, class Op>
 auto reduce(cluster& on, const Over& over, F f, Op op, const run_options& options = {})
 {
-  return aggregate(execute(on, make_job(over, std::move(f), reduced(op)), options));
+  return detail::run_to_end(on, make_job(over, std::move(f), reduced(op)), options);
 }
 
 /// Calls f(i) for every index of `over`, in no order. With `args`, f(i, views...) or a block at a time.
@@ -33,12 +33,12 @@ template <class Over, class F, class... Args>
   requires(!(std::is_same_v<Args, run_options> || ...))
 value<void> for_each(cluster& on, const Over& over, F f, Args... args)
 {
-  return aggregate(execute(on, make_job(over, std::move(f), std::move(args)...)));
+  return detail::run_to_end(on, make_job(over, std::move(f), std::move(args)...));
 }
 template <class Over, class F, class... Args>
 value<void> for_each(cluster& on, const run_options& options, const Over& over, F f, Args... args)
 {
-  return aggregate(execute(on, make_job(over, std::move(f), std::move(args)...), options));
+  return detail::run_to_end(on, make_job(over, std::move(f), std::move(args)...), options);
 }
 
 namespace detail {
@@ -108,7 +108,7 @@ template <class Out, class F>
 value<void> transform(cluster& on, Out& out, F f, const run_options& options = {})
 {
   const auto n = out.size();
-  return aggregate(execute(on, make_job(n, detail::transform_kernel<F>{std::move(f)}, gather(out)), options));
+  return detail::run_to_end(on, make_job(n, detail::transform_kernel<F>{std::move(f)}, gather(out)), options);
 }
 
 /// op(f(data[0]), f(data[1]), ...).
@@ -116,8 +116,8 @@ template <class Data, class F, class Op>
 auto map_reduce(cluster& on, Data&& data, F f, Op op, const run_options& options = {})
 {
   const auto n = data.size();
-  return aggregate(execute(
-      on, make_job(n, detail::map_kernel<F>{std::move(f)}, slices(std::forward<Data>(data)), reduced(op)), options));
+  return detail::run_to_end(
+      on, make_job(n, detail::map_kernel<F>{std::move(f)}, slices(std::forward<Data>(data)), reduced(op)), options);
 }
 
 /// The smallest f(i) and its lowest index.
@@ -141,9 +141,8 @@ template <class Over, class F>
 value<std::vector<std::uint64_t>> histogram(cluster& on, const Over& over, std::int64_t bins, F bin_of,
                                             const run_options& options = {})
 {
-  return aggregate(
-      execute(on, make_job(over, detail::histogram_kernel<F>{std::move(bin_of)}, reduced(sum<std::uint64_t>{}, bins)),
-              options));
+  return detail::run_to_end(
+      on, make_job(over, detail::histogram_kernel<F>{std::move(bin_of)}, reduced(sum<std::uint64_t>{}, bins)), options);
 }
 
 }  // namespace fastgpu::inline v0

@@ -34,14 +34,14 @@ namespace detail {
 /// A run as code sees it that does not know its value's type.
 class FASTGPU_API run_core : public ref_counted {
  public:
-  virtual void wait() = 0;
+  virtual void wait() = 0;  ///< The calling thread may work on the run; see cluster_options::callers_work.
   [[nodiscard]] virtual bool wait_for(seconds timeout) = 0;
   virtual void cancel() noexcept = 0;
   [[nodiscard]] virtual progress current_progress() const = 0;
   [[nodiscard]] virtual bool finished() const noexcept = 0;
   /// Calls `call(context)` once, when the outcome is there: on the thread that delivers it, which is one of the
-  /// library's or one inside cancel(), or at once on this one if it is there already. It must be brief, and must not
-  /// drop the last reference to the run.
+  /// library's or one inside wait() or cancel(), or at once on this one if it is there already. It must be brief, and
+  /// must not drop the last reference to the run.
   virtual void on_finished(void (*call)(void*), void* context) = 0;
   /// @pre finished()
   [[nodiscard]] virtual const run_summary& summary() const noexcept = 0;
@@ -165,7 +165,8 @@ class [[nodiscard]] run {
   /// Waits at most `timeout`. @return finished()
   [[nodiscard]] bool wait_for(seconds timeout) { return core_->wait_for(timeout); }
 
-  /// Waits for the outcome.
+  /// Waits for the outcome. The calling thread may run this run's kernels meanwhile; see
+  /// cluster_options::callers_work.
   fastgpu::outcome<T> wait()
   {
     core_->wait();

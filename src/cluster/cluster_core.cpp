@@ -1,6 +1,7 @@
 #include "cluster/cluster_core.hpp"
 
 #include <algorithm>
+#include <cfenv>
 #include <chrono>
 #include <limits>
 #include <string>
@@ -20,7 +21,39 @@ constexpr std::int32_t no_priority = std::numeric_limits<std::int32_t>::min();
 
 constexpr auto later = std::chrono::microseconds{100};  // until a worker looks again at work that it has declined
 
-thread_local const cluster_core* current_core = nullptr;  // whose worker this thread is
+/// Makes this thread a worker of a cluster while it lives; a kernel of one cluster may call another, so they nest.
+/// Kernels get the default floating-point environment: the caller's rounding must not get into a value.
+class worker_scope {
+ public:
+  explicit worker_scope(const cluster_core& core) : core_{&core}, outer_{innermost}
+  {
+    innermost = this;
+    std::fegetenv(&floating_point_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  worker_scope(const worker_scope&) = delete;
+  worker_scope& operator=(const worker_scope&) = delete;
+  ~worker_scope()
+  {
+    std::fesetenv(&floating_point_);
+    innermost = outer_;
+  }
+
+  [[nodiscard]] static bool is_in(const cluster_core& core) noexcept
+  {
+    for (const auto* scope = innermost; scope != nullptr; scope = scope->outer_) {
+      if (scope->core_ == &core) return true;
+    }
+    return false;
+  }
+
+ private:
+  static thread_local const worker_scope* innermost;
+  const cluster_core* core_;
+  const worker_scope* outer_;
+  std::fenv_t floating_point_{};
+};
+thread_local const worker_scope* worker_scope::innermost = nullptr;
 
 void pause() noexcept
 {
@@ -38,6 +71,8 @@ cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const c
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
     for (std::uint32_t w = 0; w < devices_[d]->info().workers; ++w) places_.push_back({d, w});
   }
+  seats_ = std::vector<seat>(places_.size());
+  oversubscribed_ = places_.size() > allowed_cores();
   random_state_ = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   try {
     threads_.reserve(places_.size());
@@ -85,9 +120,23 @@ std::vector<device_info> cluster_core::describe() const
   return infos;
 }
 
-void cluster_core::submit(const ref<run_state>& run)
+void cluster_core::submit(const ref<run_state>& run) { (void)offer(run, false); }
+
+void cluster_core::rouse(std::uint64_t subtasks) noexcept
+{
+  if (!options_.callers_work || subtasks < seats_.size()) return;
+  for (std::size_t w = 1; w < seats_.size(); ++w) (void)seats_[w].wake_elsewhere();
+}
+
+void cluster_core::submit_and_work(const ref<run_state>& run)
+{
+  if (const auto worker = offer(run, true)) work_as_guest(*worker, *run);
+}
+
+std::optional<std::uint32_t> cluster_core::offer(const ref<run_state>& run, bool guest)
 {
   bool sooner = false;
+  std::optional<std::uint32_t> seat_of_guest;
   {
     const std::scoped_lock lock{mutex_};
     const auto due = run->next_tick();
@@ -96,9 +145,15 @@ void cluster_core::submit(const ref<run_state>& run)
                                      [&](const auto& other) { return other->priority() < run->priority(); });
     runs_.insert(behind, run);
     update_top();
+    if (guest) seat_of_guest = seat_for_guest(*run);
   }
   if (sooner) timer_.notify_all();
-  notify_all();
+  epoch_.fetch_add(1);
+  for (std::uint32_t w = 0; w < seats_.size(); ++w) {
+    if (w == seat_of_guest || !run->wants(w)) continue;
+    (void)(seat_of_guest ? seats_[w].wake_elsewhere() : seats_[w].wake());
+  }
+  return seat_of_guest;
 }
 
 void cluster_core::retire(run_state& run)
@@ -116,14 +171,16 @@ void cluster_core::update_top()
 
 void cluster_core::notify_one() noexcept
 {
-  epoch_.fetch_add(1, std::memory_order_release);
-  epoch_.notify_one();
+  epoch_.fetch_add(1);
+  for (auto& s : seats_) {
+    if (s.holder() != seat_holder::guest && s.wake_elsewhere()) return;
+  }
 }
 
 void cluster_core::notify_all() noexcept
 {
-  epoch_.fetch_add(1, std::memory_order_release);
-  epoch_.notify_all();
+  epoch_.fetch_add(1);
+  for (auto& s : seats_) (void)s.wake();
 }
 
 void cluster_core::work_came_back() noexcept
@@ -132,7 +189,7 @@ void cluster_core::work_came_back() noexcept
   notify_all();
 }
 
-bool cluster_core::is_worker_thread() const noexcept { return current_core == this; }
+bool cluster_core::is_worker_thread() const noexcept { return worker_scope::is_in(*this); }
 
 void cluster_core::note_speed(device_id device, double indices_per_second)
 {
@@ -155,48 +212,109 @@ std::uint64_t cluster_core::random()
   return x ^ (x >> 31);
 }
 
+template <class Stay>
+bool cluster_core::spin(std::uint32_t epoch, const Stay& stay) const
+{
+  for (int i = 0; i < spins_before_parking && !oversubscribed_ && stay(); ++i) {
+    if (epoch_.load(std::memory_order_relaxed) != epoch) return true;
+    pause();
+  }
+  return epoch_.load(std::memory_order_relaxed) != epoch;
+}
+
 void cluster_core::work(std::uint32_t worker)
 {
   if (options_.thread_start != nullptr) {
     options_.thread_start(options_.thread_context, {places_[worker].device}, places_[worker].worker);
   }
-  current_core = this;
-  const bool oversubscribed = places_.size() > allowed_cores();
+  const worker_scope scope{*this};
+  auto& mine = seats_[worker];
+  mine.belongs_to_this_thread();
+  const auto no_guest = [&] { return mine.holder() != seat_holder::guest; };
   for (;;) {
     // The epoch first: read after the end had raised it, it would be waited for to change once more.
-    const auto epoch = epoch_.load(std::memory_order_acquire);
+    const auto epoch = epoch_.load();
     if (stopping_.load(std::memory_order_acquire)) return;
-    const auto seen = generation();
-    bool any = false;
-    bool declined = false;
-    for (std::size_t next = 0;;) {
-      run_state* run = nullptr;
-      {
-        const std::scoped_lock lock{mutex_};
-        while (next < runs_.size() && run == nullptr) {
-          if (runs_[next]->enter(worker)) run = runs_[next].get();
-          ++next;
-        }
+    if (mine.take(seat_holder::thread)) {
+      const auto seen = generation();
+      const auto found = work_on_all(worker, seen);
+      mine.leave();
+      if (found == work_result::some || generation() != seen) continue;
+      if (found == work_result::later) {  // for somebody quicker, maybe, who sleeps
+        notify_one();
+        std::this_thread::sleep_for(later);
+        continue;
       }
-      if (run == nullptr) break;
-      const auto found = run->work(worker, seen);
-      any = any || found == work_result::some;
-      declined = declined || found == work_result::later;
-      run->leave(worker);
-      if (generation() != seen) break;  // the list has changed: begin with its first again
+      if (spin(epoch, no_guest)) continue;
     }
-    if (any || generation() != seen) continue;
-    if (declined) {  // for somebody quicker, maybe, who sleeps
-      notify_one();
-      std::this_thread::sleep_for(later);
-      continue;
-    }
-    for (int i = 0; i < spins_before_parking && !oversubscribed; ++i) {
-      if (epoch_.load(std::memory_order_relaxed) != epoch) break;
-      pause();
-    }
-    epoch_.wait(epoch, std::memory_order_acquire);
+    mine.park([&] { return epoch_.load() == epoch || !no_guest(); });
   }
+}
+
+work_result cluster_core::work_on_all(std::uint32_t worker, std::uint32_t seen)
+{
+  auto all = work_result::nothing;
+  for (std::size_t next = 0;;) {
+    run_state* run = nullptr;
+    {
+      const std::scoped_lock lock{mutex_};
+      while (next < runs_.size() && run == nullptr) {
+        if (runs_[next]->enter(worker)) run = runs_[next].get();
+        ++next;
+      }
+    }
+    if (run == nullptr) return all;
+    const auto found = run->work(worker, seen);
+    run->leave(worker);
+    if (all != work_result::some && found != work_result::nothing) all = found;
+    if (generation() != seen) return all;  // the list has changed: begin with its first again
+  }
+}
+
+// Guests ----------------------------------------------------------------------------------------------------------
+
+/// Only for the one run that is offered. First a worker that has a share of it.
+std::optional<std::uint32_t> cluster_core::seat_for_guest(const run_state& run)
+{
+  if (!options_.callers_work || options_.thread_start != nullptr) return std::nullopt;
+  if (runs_.size() != 1 || runs_.front().get() != &run) return std::nullopt;
+  for (const bool with_share : {true, false}) {
+    for (std::uint32_t w = 0; w < seats_.size(); ++w) {
+      if (devices_[places_[w].device]->one_thread() || run.has_share(w) != with_share) continue;
+      if (seats_[w].take(seat_holder::guest)) return w;
+    }
+  }
+  return std::nullopt;
+}
+
+void cluster_core::work_on(run_state& run)
+{
+  std::optional<std::uint32_t> worker;
+  {
+    const std::scoped_lock lock{mutex_};
+    worker = seat_for_guest(run);
+  }
+  if (worker) work_as_guest(*worker, run);
+}
+
+void cluster_core::work_as_guest(std::uint32_t worker, run_state& run)
+{
+  {
+    const worker_scope scope{*this};
+    for (bool more = true; more;) {
+      const auto epoch = epoch_.load();
+      if (!run.enter(worker)) break;
+      const auto found = run.work(worker, generation());
+      run.leave(worker);
+      more = found == work_result::some ||
+             (found == work_result::nothing && spin(epoch, [&] { return !run.finished(); }));
+      more = more && !run.finished() && !outranked(run.priority());
+    }
+  }
+  seats_[worker].leave();
+  // Who was passed over for the guest's sake: there may be something for that thread now.
+  const std::scoped_lock lock{mutex_};
+  if (!runs_.empty()) seats_[worker].wake();
 }
 
 void cluster_core::watch()

@@ -14,6 +14,7 @@
 #include <fastgpu/cluster/cluster.hpp>
 #include <fastgpu/detail/ref.hpp>
 
+#include "cluster/seat.hpp"
 #include "detail/memory.hpp"
 #include "device/device.hpp"
 #include "execute/environment.hpp"
@@ -24,6 +25,7 @@
 namespace fastgpu::inline v0::detail {
 
 class run_state;
+enum class work_result : int;
 
 /// A worker's place: which device, and which of its threads.
 struct worker_place {
@@ -31,9 +33,13 @@ struct worker_place {
   std::uint32_t worker = 0;
 };
 
-/// Owns the threads. A worker takes the first run in order of priority that has work for it; without any it spins a
-/// moment, then parks. To be woken it must not have missed anything: it notes the epoch, looks everywhere, and sleeps
-/// only while the epoch is still the same; whoever makes work available raises the epoch afterwards.
+/// Owns the threads, one a seat. A worker takes the first run in order of priority that has work for it; without any it
+/// spins a moment, then parks. To be woken it must not have missed anything: it notes the epoch, looks everywhere, and
+/// sleeps only while the epoch is still the same; whoever makes work available raises the epoch afterwards, and then
+/// looks for sleepers.
+///
+/// A thread that waits for a run may take a seat meanwhile, as a guest, where no other run is offered: so the run
+/// begins without a thread having to wake, and nobody who came earlier waits for it.
 ///
 /// @par Threads  submit(), retire(), notify(): any.
 class cluster_core final : public ref_counted, public environment {
@@ -52,8 +58,16 @@ class cluster_core final : public ref_counted, public environment {
   [[nodiscard]] std::size_t worker_count() const noexcept { return places_.size(); }
   [[nodiscard]] const std::vector<worker_place>& places() const noexcept { return places_; }
 
+  /// Wakes those who will be wanted for a run of so many subtasks that this thread is about to offer and to work on:
+  /// they come to while it is made ready. One of them may then be in the way of the guest, so the first sleeps on.
+  void rouse(std::uint64_t subtasks) noexcept;
+
   /// Offers a run to the workers, until retire().
   void submit(const ref<run_state>& run);
+  /// The same, and works on it with the calling thread if that gets a seat.
+  void submit_and_work(const ref<run_state>& run);
+  /// Works on a run that is offered with the calling thread, if that gets a seat, until nothing is left to take.
+  void work_on(run_state& run);
   void retire(run_state& run);
 
   /// Says that there may be work that was not there before, for one worker or for all.
@@ -83,8 +97,17 @@ class cluster_core final : public ref_counted, public environment {
 
  private:
   void work(std::uint32_t worker);
-  void watch();  // the timer thread
+  /// Offers the worker to the runs, in their order. @return what it found in any of them
+  [[nodiscard]] work_result work_on_all(std::uint32_t worker, std::uint32_t seen);
+  void watch();       // the timer thread
   void update_top();  // under mutex_
+  /// Offers `run`; takes a seat for a guest where one is wanted and may be had.
+  std::optional<std::uint32_t> offer(const ref<run_state>& run, bool guest);
+  [[nodiscard]] std::optional<std::uint32_t> seat_for_guest(const run_state& run);  // under mutex_
+  void work_as_guest(std::uint32_t worker, run_state& run);
+  /// Spins a moment while `stay()` and the epoch is `epoch`. @return whether it is another now
+  template <class Stay>
+  bool spin(std::uint32_t epoch, const Stay& stay) const;
   void close();
 
   std::vector<std::unique_ptr<device>> devices_;
@@ -98,6 +121,8 @@ class cluster_core final : public ref_counted, public environment {
   bool closing_ = false;                   // guarded by mutex_
   std::optional<std::chrono::steady_clock::time_point> watching_until_;  // guarded by mutex_; the timer's sleep
 
+  std::vector<seat> seats_;                // of each worker
+  bool oversubscribed_ = false;            // more workers than cores: nobody spins
   alignas(64) std::atomic<std::uint32_t> epoch_ = 0;
   std::atomic<std::uint32_t> generation_ = 0;
   std::atomic<std::int32_t> top_priority_ = 0;

@@ -34,7 +34,7 @@ struct sealed_partial {
 /// A kernel's failure, a device's failure and a lost device are statuses, never exceptions: each asks for something
 /// else. After `lost` only the destructor is called.
 ///
-/// @par Threads  One thread, the worker's.
+/// @par Threads  One at a time: whoever has the worker's seat; for devices that are one_thread() always the same.
 class device_session {
  public:
   virtual ~device_session() = default;
@@ -77,6 +77,9 @@ class device {
 
   /// @pre  The caller fills in `id`; the rest is constant.
   [[nodiscard]] virtual const device_info& info() const noexcept = 0;
+
+  /// Whether a worker's calls must all come from one thread. Else one thread may go on where another left off.
+  [[nodiscard]] virtual bool one_thread() const noexcept { return false; }
 
   /// Opens a worker for a run.
   /// @throws error, std::bad_alloc  The device cannot take part in the run.

@@ -14,7 +14,23 @@
 namespace fastgpu::inline v0 {
 namespace {
 
-/// Why `device` does not meet `need`, empty if it does. `score` counts the requirements met.
+bool has_label(const device_info& device, const std::string& label)
+{
+  return std::find(device.labels.begin(), device.labels.end(), label) != device.labels.end();
+}
+
+bool has_memory(const device_info& device, const requirements& need)
+{
+  return device.memory_bytes == 0 || device.memory_bytes >= need.memory_bytes;
+}
+
+bool meets(const device_info& device, const requirements& need)
+{
+  return has_memory(device, need) && device.compute_capability >= need.compute_capability &&
+         std::all_of(need.labels.begin(), need.labels.end(), [&](const auto& l) { return has_label(device, l); });
+}
+
+/// Why `device` does not meet `need`. `score` counts the requirements met.
 std::string shortfall(const device_info& device, const requirements& need, int& score)
 {
   std::string first;
@@ -25,15 +41,14 @@ std::string shortfall(const device_info& device, const requirements& need, int& 
       first = what;
     }
   };
-  check(need.memory_bytes == 0 || device.memory_bytes == 0 || device.memory_bytes >= need.memory_bytes,
+  check(has_memory(device, need),
         "needs " + std::to_string(need.memory_bytes) + " bytes of memory and has " +
             std::to_string(device.memory_bytes));
-  check(need.compute_capability == 0 || device.compute_capability >= need.compute_capability,
+  check(device.compute_capability >= need.compute_capability,
         "needs compute capability " + std::to_string(need.compute_capability) + " and has " +
             std::to_string(device.compute_capability));
   for (const auto& label : need.labels) {
-    check(std::find(device.labels.begin(), device.labels.end(), label) != device.labels.end(),
-          "needs label '" + label + "' and has it not");
+    check(has_label(device, label), "needs label '" + label + "' and has it not");
   }
   return first;
 }
@@ -84,11 +99,13 @@ std::vector<device_info> match(std::span<const device_info> devices, const requi
   std::string nearest;
   int nearest_score = -1;
   for (const auto& device : devices) {
+    if (meets(device, need)) {
+      fit.push_back(device);
+      continue;
+    }
     int score = 0;
     const auto lacks = shortfall(device, need, score);
-    if (lacks.empty()) {
-      fit.push_back(device);
-    } else if (score > nearest_score) {
+    if (score > nearest_score) {
       nearest_score = score;
       nearest = "the nearest, device " + std::to_string(device.id.value) + " (" + device.name + "), " + lacks;
     }

@@ -126,9 +126,8 @@ void check_placement(const placement& table, const job_data& job, std::size_t de
   }
 }
 
-}  // namespace
-
-ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
+/// A run that is ready, and offered to nobody yet.
+ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
                         const run_options& options)
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
@@ -166,7 +165,28 @@ ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_stora
   const auto& table = given == nullptr ? made : *given;
   ref<run_state> run{new run_state{core, job, table, options, fold}};
   run->start(table, assign_s);
+  return run;
+}
+
+}  // namespace
+
+ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
+                        const run_options& options)
+{
+  const auto run = make_run(core, job, given, options);
   if (!run->finished()) core->submit(run);
+  return run;
+}
+
+ref<run_core> run_to_end(const ref<cluster_core>& core, const ref<const job_storage>& job, const run_options& options)
+{
+  core->rouse(job->data.shape.count >> job->data.shape.span_log2);
+  const auto run = make_run(core, job, nullptr, options);
+  if (!run->finished()) {
+    Expects(!core->is_worker_thread());  // as in run_state::wait()
+    core->submit_and_work(run);
+  }
+  run->wait();
   return run;
 }
 

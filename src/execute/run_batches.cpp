@@ -23,7 +23,7 @@ std::uint32_t whole_spans(std::uint32_t n, std::uint32_t span) { return n / span
 
 void run_state::launch(std::uint32_t worker, interval batch)
 {
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   ++me.batches;
   me.measuring = options_.batches.how != batching::kind::fixed || me.trace || me.batches % fixed_batches_a_measure == 1;
   const auto begin_ns = me.measuring ? since_start() : me.last_ns;
@@ -41,7 +41,7 @@ void run_state::launch(std::uint32_t worker, interval batch)
 /// Looks after the oldest batch under way; waits a little where it is not done.
 void run_state::poll(std::uint32_t worker)
 {
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   interval batch;
   const auto status = me.session->poll(batch);
   if (status == batch_status::queued) {
@@ -71,7 +71,7 @@ void run_state::count_done(worker_slot& me, interval batch, std::int64_t begin_n
 /// A batch that was not done.
 void run_state::report(std::uint32_t worker, batch_status status, interval batch)
 {
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   const auto place = core_->places()[worker];
   switch (status) {
     case batch_status::kernel_failed: {
@@ -128,7 +128,7 @@ std::uint32_t run_state::batch_size(const worker_slot& me, std::uint32_t left) c
 
 interval run_state::next_batch(std::uint32_t worker)
 {
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   for (;;) {
     const bool fixed = options_.batches.how == batching::kind::fixed;
     const auto left = fixed ? 0 : me.deque.peek().size();  // which a fixed size does not ask for
@@ -190,7 +190,7 @@ interval run_state::steal_from_sibling(std::uint32_t worker)
     std::uint32_t most = 0;
     for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
       if (w == worker) continue;
-      auto& other = *workers_[w];
+      auto& other = workers_[w];
       if (auto range = other.deque.take_side(); !range.empty()) return range;
       const auto left = other.deque.peek().size();
       if (left > most) {
@@ -218,9 +218,9 @@ interval run_state::steal_from_device(std::uint32_t worker)
 std::pair<interval, bool> run_state::try_steal_from_device(std::uint32_t worker)
 {
   const auto my_device = core_->places()[worker].device;
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   const std::scoped_lock lock{mutex_};
-  if (!running(*devices_[my_device])) return {{}, false};
+  if (!running(devices_[my_device])) return {{}, false};
   const auto my_speed = speed_of(me);
   me.declined = false;
   const bool healthy = grants_.failures({my_device}) == 0;
@@ -232,10 +232,10 @@ std::pair<interval, bool> run_state::try_steal_from_device(std::uint32_t worker)
     double time = 0;
   } best;
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
-    const auto& other = *devices_[d];
+    const auto& other = devices_[d];
     if (d == my_device || other.lost.load(std::memory_order_relaxed)) continue;
     for (auto w = other.first_worker; w < other.first_worker + other.workers; ++w) {
-      auto& slot = *workers_[w];
+      auto& slot = workers_[w];
       if (healthy && slot.deque.has_side()) {
         if (auto range = slot.deque.take_side(); !range.empty()) {
           ledger_.move(range, {d}, {my_device});

@@ -11,7 +11,7 @@ namespace fastgpu::inline v0::detail {
 
 void run_state::seal(std::uint32_t worker)
 {
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   const auto place = core_->places()[worker];
   auto& device = device_of(worker);
   me.seal_seen = seal_tick_.load(std::memory_order_relaxed);
@@ -56,7 +56,7 @@ void run_state::absorb_locked(partial&& values)
 
 void run_state::report_failed(std::uint32_t worker, interval batch)
 {
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   const auto place = core_->places()[worker];
   auto& device = device_of(worker);
   ++me.failures_in_a_row;
@@ -78,7 +78,7 @@ void run_state::report_failed(std::uint32_t worker, interval batch)
 
 void run_state::report_lost(std::uint32_t worker, interval in_flight, const failure& why)
 {
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   if (me.trace) me.trace->add({trace_kind::lost, since_start(), since_start(), in_flight});
   const std::scoped_lock lock{mutex_};
   auto& device = device_of(worker);
@@ -95,14 +95,14 @@ void run_state::report_lost(std::uint32_t worker, interval in_flight, const fail
 /// All workers of a lost device are out of the run: what it held is free, and goes to others. Under mutex_.
 void run_state::settle_loss(std::uint32_t number)
 {
-  auto& device = *devices_[number];
+  auto& device = devices_[number];
   device.loss_reported = true;
   all_may_steal_.store(false, std::memory_order_relaxed);
   to_log_.push_back("device " + std::to_string(number) + " (" + core_->devices()[number]->info().name +
                     ") is lost to this run: " + device.why_lost.detail);
   for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
-    (void)workers_[w]->deque.drain();
-    workers_[w]->session.reset();
+    (void)workers_[w].deque.drain();
+    workers_[w].session.reset();
   }
   if (phase() != run_phase::running) return;
   const auto given = grants_.lost({number}, device.in_flight, device.why_lost);
@@ -117,9 +117,9 @@ void run_state::settle_loss(std::uint32_t number)
 void run_state::hand_out(const std::vector<grant>& given)
 {
   for (const auto& g : given) {
-    const auto& device = *devices_[g.device.value];
+    const auto& device = devices_[g.device.value];
     // Any of its workers: the others steal from it.
-    workers_[device.first_worker + g.part.begin % device.workers]->deque.add(g.part);
+    workers_[device.first_worker + g.part.begin % device.workers].deque.add(g.part);
   }
   if (!given.empty()) core_->work_came_back();
 }
@@ -154,7 +154,7 @@ void run_state::deliver()
 {
   core_->retire(*this);
   const auto begin_ns = since_start();
-  for (auto& slot : workers_) slot->session.reset();
+  for (auto& slot : workers_) slot.session.reset();
   try {
     take_value();
   } catch (const error& e) {
@@ -220,7 +220,7 @@ void run_state::fill_summary()
                                      : fold_ == fold_kind::exact ? "exact"
                                                                  : "any";
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
-    const auto& device = *devices_[d];
+    const auto& device = devices_[d];
     const auto& info = core_->devices()[d]->info();
     device_summary ds;
     ds.id = {d};
@@ -231,7 +231,7 @@ void run_state::fill_summary()
     ds.lost = device.lost.load(std::memory_order_relaxed);
     std::int64_t first = -1;
     for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
-      const auto& slot = *workers_[w];
+      const auto& slot = workers_[w];
       ds.batches += slot.batches;
       ds.steals += slot.steals;
       ds.busy_s += static_cast<double>(slot.busy_ns.load(std::memory_order_relaxed)) * 1e-9;

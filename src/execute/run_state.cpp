@@ -23,6 +23,8 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
       count_{job_->data.shape.count},
       started_{steady_clock::now()},
       deadline_{steady_clock::time_point::max()},
+      workers_(core_->worker_count()),
+      devices_(core_->devices().size()),
       ledger_{count_, core_->devices().size()},
       grants_{*core_, ledger_, core_->devices().size(), count_, span_},
       total_{job_->data, count_ == 0 ? fold_kind::none : fold, core_->memory()}
@@ -36,14 +38,12 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
     next_seal_ = started_ + std::chrono::duration_cast<steady_clock::duration>(
                                 std::chrono::duration<double>{std::min(options_.seal_every.count, 1e9)});
   }
-  for (const auto& place : core_->places()) {
-    if (place.worker == 0) {
-      devices_.push_back(std::make_unique<device_slot>());
-      devices_.back()->first_worker = static_cast<std::uint32_t>(workers_.size());
-    }
-    ++devices_.back()->workers;
-    workers_.push_back(std::make_unique<worker_slot>());
-    auto& slot = *workers_.back();
+  for (std::uint32_t w = 0; w < workers_.size(); ++w) {
+    const auto place = core_->places()[w];
+    auto& device = devices_[place.device];
+    if (place.worker == 0) device.first_worker = w;
+    ++device.workers;
+    auto& slot = workers_[w];
     if (options_.trace) slot.trace.emplace();
     slot.batch = options_.batches.how == batching::kind::adaptive ? span_ : std::max(options_.batches.size, 1u);
   }
@@ -63,7 +63,7 @@ void run_state::start(const placement& table, double assign_s)
   {
     const std::scoped_lock lock{mutex_};
     for (const auto& entry : table.entries) {
-      auto& device = *devices_[entry.device.value];
+      auto& device = devices_[entry.device.value];
       for (auto range : entry.ranges) {
         // Boundaries move to the next span, which the neighbour does as well.
         const auto align = [&](std::uint32_t at) {
@@ -80,7 +80,7 @@ void run_state::start(const placement& table, double assign_s)
             return std::min<std::uint64_t>(range.begin + spans * i / device.workers * span_, range.end);
           };
           const interval part{static_cast<std::uint32_t>(cut(w)), static_cast<std::uint32_t>(cut(w + 1))};
-          if (!part.empty()) workers_[device.first_worker + w]->deque.add(part);
+          if (!part.empty()) workers_[device.first_worker + w].deque.add(part);
         }
       }
     }
@@ -153,7 +153,7 @@ work_result run_state::work(std::uint32_t worker, std::uint32_t generation)
 
 work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generation)
 {
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   auto& device = device_of(worker);
   if (!me.session && !open_session(worker)) return work_result::nothing;
 
@@ -187,7 +187,7 @@ work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generatio
 
 bool run_state::open_session(std::uint32_t worker)
 {
-  auto& me = *workers_[worker];
+  auto& me = workers_[worker];
   const auto place = core_->places()[worker];
   try {
     {
@@ -207,6 +207,7 @@ bool run_state::open_session(std::uint32_t worker)
 void run_state::wait()
 {
   Expects(finished() || !core_->is_worker_thread());  // a kernel that waits for its own cluster would wait for itself
+  if (!finished()) core_->work_on(*this);
   std::unique_lock lock{mutex_};
   finished_.wait(lock, [&] { return finished(); });
 }
@@ -243,15 +244,15 @@ progress run_state::current_progress() const
   std::uint64_t done = 0;
   {
     const std::scoped_lock lock{mutex_};  // a lost device's workers are gone: their counts stay as they are summed
-    for (const auto& slot : workers_) done += slot->done.load(std::memory_order_relaxed);
+    for (const auto& slot : workers_) done += slot.done.load(std::memory_order_relaxed);
     // What a lost device did and did not commit is to be done again.
     for (const auto& device : devices_) {
-      if (!device->loss_reported) continue;
+      if (!device.loss_reported) continue;
       std::uint64_t of_device = 0;
-      for (auto w = device->first_worker; w < device->first_worker + device->workers; ++w) {
-        of_device += workers_[w]->done.load(std::memory_order_relaxed);
+      for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
+        of_device += workers_[w].done.load(std::memory_order_relaxed);
       }
-      done -= of_device - std::min(of_device, device->subtasks);
+      done -= of_device - std::min(of_device, device.subtasks);
     }
   }
   p.done = std::min<std::uint64_t>(done, count_);
@@ -298,8 +299,8 @@ std::string run_state::trace_json() const
   std::vector<trace_track> tracks;
   for (std::size_t w = 0; w < workers_.size(); ++w) {
     const auto place = core_->places()[w];
-    if (!workers_[w]->trace) return {};
-    tracks.push_back({core_->devices()[place.device]->info().name, place.device, place.worker, &*workers_[w]->trace});
+    if (!workers_[w].trace) return {};
+    tracks.push_back({core_->devices()[place.device]->info().name, place.device, place.worker, &*workers_[w].trace});
   }
   return chrome_trace_json(tracks);
 }

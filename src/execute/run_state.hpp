@@ -33,7 +33,7 @@ using steady_clock = std::chrono::steady_clock;
 enum class run_phase : int { running = 0, done, failed, cancelled, deadline };
 
 /// What a worker found in a run.
-enum class work_result {
+enum class work_result : int {
   nothing,  ///< No work that it might have.
   some,     ///< It worked; there may be more.
   later,    ///< Only work that others should be sooner done with; that may change.
@@ -87,6 +87,17 @@ class run_state final : public run_core {
 
   [[nodiscard]] std::int32_t priority() const noexcept { return options_.priority; }
 
+  /// Whether `worker` has a range of its own.
+  [[nodiscard]] bool has_share(std::uint32_t worker) const noexcept
+  {
+    return workers_[worker].deque.has_side() || !workers_[worker].deque.peek().empty();
+  }
+  /// Whether `worker` should be woken for the start: not for a run that is too small for all.
+  [[nodiscard]] bool wants(std::uint32_t worker) const noexcept
+  {
+    return count_ / span_ >= workers_.size() || has_share(worker);
+  }
+
   /// Subtasks that `device` holds and has not committed. For least_loaded.
   [[nodiscard]] std::uint64_t load(std::uint32_t device) const;
 
@@ -134,7 +145,7 @@ class run_state final : public run_core {
   {
     return static_cast<run_phase>(std::atomic_ref{phase_}.load(std::memory_order_relaxed));
   }
-  [[nodiscard]] device_slot& device_of(std::uint32_t worker) { return *devices_[core_->places()[worker].device]; }
+  [[nodiscard]] device_slot& device_of(std::uint32_t worker) { return devices_[core_->places()[worker].device]; }
 
   work_result run_batches(std::uint32_t worker, std::uint32_t generation);
   void wake_thief() noexcept;
@@ -181,8 +192,8 @@ class run_state final : public run_core {
   steady_clock::time_point started_;
   steady_clock::time_point deadline_;
 
-  std::vector<std::unique_ptr<worker_slot>> workers_;
-  std::vector<std::unique_ptr<device_slot>> devices_;
+  std::vector<worker_slot> workers_;  // their number never changes, nor that of devices_
+  std::vector<device_slot> devices_;
 
   mutable int phase_ = 0;                       // a run_phase; through std::atomic_ref, since kernels poll it
   std::atomic<std::uint32_t> seal_tick_ = 0;

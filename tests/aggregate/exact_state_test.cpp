@@ -14,15 +14,13 @@
 
 #include <gtest/gtest.h>
 
+#include "support/concatenation.hpp"
+
 namespace {
 
 using fastgpu::sum;
 using fastgpu::sum_of;
 using fastgpu::detail::exact_state;
-
-struct concatenation {
-  int operator()(int left, int right) const { return left * 10 + right; }
-};
 
 TEST(ExactState, ServesSumsOfFloatingPointNumbersAndOfFields)
 {
@@ -36,7 +34,7 @@ TEST(ExactState, ServesSumsOfFloatingPointNumbersAndOfFields)
   EXPECT_FALSE(exact_state<sum<int>>::supported);  // free of order as it is
   EXPECT_FALSE(exact_state<fastgpu::product<double>>::supported);
   EXPECT_FALSE(exact_state<fastgpu::minimum<double>>::supported);
-  EXPECT_FALSE(exact_state<concatenation>::supported);
+  EXPECT_FALSE(exact_state<support::concatenation>::supported);
 }
 
 TEST(ExactState, IsPlainBytes)

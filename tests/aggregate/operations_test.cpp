@@ -11,6 +11,8 @@
 #include <gtest/gtest.h>
 #include <fastgpu/detail/value_table.hpp>
 
+#include "support/concatenation.hpp"
+
 namespace {
 
 using fastgpu::arg_maximum;
@@ -24,6 +26,7 @@ using fastgpu::minimum;
 using fastgpu::product;
 using fastgpu::sum;
 using fastgpu::sum_of;
+using support::concatenation;
 
 template <class T>
 using limits = std::numeric_limits<T>;
@@ -268,10 +271,6 @@ TEST(SumOf, IsFreeOfOrderWhereAllFieldsAreIntegers)
 }
 
 // Tables ----------------------------------------------------------------------------------------------------------
-
-struct concatenation {  // says nothing of itself
-  int operator()(int left, int right) const { return left * 10 + right; }
-};
 
 TEST(ValueTable, TakesAnOperationForNeitherCommutativeNorFreeUnlessItSaysSo)
 {

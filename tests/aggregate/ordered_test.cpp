@@ -12,6 +12,7 @@
 
 #include "support/fingerprint.hpp"
 #include "support/ordered_reference.hpp"
+#include "support/splitmix.hpp"
 
 namespace {
 
@@ -136,7 +137,7 @@ TEST(Ordered1, GoesRowMajorThroughBoxes)
 TEST(Ordered1, GivesTheSameBitsForFloatingPointNumbersOfAllSizes)
 {
   const auto rough = [](std::int64_t k) {
-    const auto bits = support::mix(static_cast<std::uint64_t>(k));
+    const auto bits = support::splitmix64(static_cast<std::uint64_t>(k));
     return std::ldexp(static_cast<double>(static_cast<std::int64_t>(bits)), static_cast<int>(bits % 100) - 110);
   };
   for (const std::int64_t n : {1, 2, 31, 32, 33, 255, 256, 257, 511, 512, 513, 777, 5000, 65536}) {

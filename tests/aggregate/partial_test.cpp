@@ -16,7 +16,9 @@
 #include <fastgpu/job.hpp>
 
 #include "support/fingerprint.hpp"
+#include "support/indices.hpp"
 #include "support/ordered_reference.hpp"
+#include "support/partial_value.hpp"
 
 namespace {
 
@@ -33,8 +35,11 @@ using fastgpu::detail::fold_kind;
 using fastgpu::detail::job_data;
 using fastgpu::detail::partial;
 using support::fingerprint;
+using support::indices_of;
 using support::mark_of;
+using support::number_of;
 using support::trace_merges;
+using support::value_of;
 
 /// Folds `batch` into `into` as a device does.
 void fold(partial& into, const job_data& job, interval batch)
@@ -43,14 +48,6 @@ void fold(partial& into, const job_data& job, interval batch)
   fastgpu::detail::worker_context context{{}, &running};
   ASSERT_TRUE(into.fold(batch));
   job.code->run_host(job, batch.begin, batch.end, into.target(), context);
-}
-
-template <class V>
-V value_of(partial& of)
-{
-  V value;
-  of.value(&value);
-  return value;
 }
 
 /// Cuts all subtasks of `job` into batches at spans, gives them to some partials in any order, and absorbs these in any
@@ -195,26 +192,9 @@ auto elements_by_subtask(const job_data& job, const Element& element)
   std::vector<std::vector<std::decay_t<decltype(element(index<N>{}))>>> all(job.shape.count);
   for (std::uint32_t s = 0; s < job.shape.count; ++s) {
     const auto b = fastgpu::detail::block_of<N>(job.shape, s);
-    for (std::int64_t k = 0; k < b.count(); ++k) {
-      index<N> at;
-      auto rest = k;
-      for (int d = N - 1; d >= 0; --d) {
-        at[d] = b.begin[d] + rest % b.size(d);
-        rest /= b.size(d);
-      }
-      all[s].push_back(element(at));
-    }
+    for (const auto& at : indices_of(b)) all[s].push_back(element(at));
   }
   return all;
-}
-
-std::uint64_t number_of(std::uint64_t i) { return i; }
-template <int N>
-std::uint64_t number_of(index<N> at)
-{
-  std::uint64_t number = 0;
-  for (int d = 0; d < N; ++d) number = number * 100'003 + static_cast<std::uint64_t>(at[d]);
-  return number;
 }
 
 /// Holds a job of fingerprints, cut up in many ways, against the shape's definition.

@@ -6,15 +6,13 @@
 #include <limits>
 #include <optional>
 #include <random>
-#include <thread>
 #include <vector>
-
-#include <sched.h>
 
 #include <gtest/gtest.h>
 #include <fastgpu/decompose/subtasks.hpp>
 #include <fastgpu/error.hpp>
 
+#include "support/one_core.hpp"
 #include "support/refusal.hpp"
 #include "support/space_laws.hpp"
 
@@ -323,9 +321,6 @@ TEST(Space, HasAtMostAMillionAutomaticSubtasksWhateverItsProportions)
 
 TEST(Space, IsCutTheSameWhateverCoresThereAre)
 {
-  cpu_set_t all;
-  CPU_ZERO(&all);
-  ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
   const auto shapes = [] {
     return std::vector<std::uint64_t>{digest(space{1'000'003}.shape()), digest(space{extents{999, 1001}}.shape()),
                                       digest(space{extents{99, 100, 101}}.shape()),
@@ -333,16 +328,7 @@ TEST(Space, IsCutTheSameWhateverCoresThereAre)
   };
   const auto expected = shapes();
   std::vector<std::uint64_t> on_one_core;
-  std::thread narrow{[&] {
-    int first = 0;
-    while (!CPU_ISSET(first, &all)) ++first;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(first, &one);
-    (void)sched_setaffinity(0, sizeof one, &one);
-    on_one_core = shapes();
-  }};
-  narrow.join();
+  (void)support::with_one_core([&] { on_one_core = shapes(); });
   EXPECT_EQ(on_one_core, expected);
 }
 

@@ -145,71 +145,97 @@ class model {
   std::set<std::uint32_t> numbers_;
 };
 
+/// Changes a set at random, and its model with it.
+class random_walk {
+ public:
+  explicit random_walk(std::uint64_t seed)
+      : random_{seed},
+        // Small sets, where everything touches, and some at the upper end of the numbers.
+        universe_{8 + below(90)},
+        base_{seed % 3 == 0 ? std::numeric_limits<std::uint32_t>::max() - universe_ : 0}
+  {
+  }
+
+  void step()
+  {
+    const auto part = any_interval();
+    model other_model;
+    const auto other = any_set(other_model);
+    switch (below(6)) {
+      case 0: ASSERT_EQ(set_.try_insert(part), expected_.try_insert(part)); break;
+      case 1:
+        set_.insert(part);
+        expected_.insert(part);
+        break;
+      case 2:
+      case 3:
+        set_.erase(part);
+        expected_.erase(part);
+        break;
+      case 4:
+        set_.insert(other);
+        for (const auto& i : other_model.as_intervals()) expected_.insert(i);
+        break;
+      case 5:
+        set_.erase(other);
+        for (const auto& i : other_model.as_intervals()) expected_.erase(i);
+        break;
+    }
+    ASSERT_EQ(set_.intervals(), expected_.as_intervals());
+    ASSERT_EQ(set_.count(), expected_.count());
+    ASSERT_EQ(set_.empty(), expected_.count() == 0);
+    ASSERT_NO_FATAL_FAILURE(ask(other, other_model));
+  }
+
+ private:
+  void ask(const interval_set& other, const model& other_model)
+  {
+    const auto asked = any_interval();
+    ASSERT_EQ(set_.contains(asked), expected_.contains(asked)) << asked.begin << " to " << asked.end;
+    ASSERT_EQ(set_.intersects(asked), expected_.intersects(asked)) << asked.begin << " to " << asked.end;
+    bool contains_all = true;
+    bool touches = false;
+    for (const auto& i : other_model.as_intervals()) {
+      contains_all = contains_all && expected_.contains(i);
+      touches = touches || expected_.intersects(i);
+    }
+    ASSERT_EQ(set_.contains(other), contains_all);
+    ASSERT_EQ(set_.intersects(other), touches);
+  }
+
+  std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(random_() % n); }
+
+  interval any_interval()
+  {
+    const auto begin = below(universe_);
+    const auto length = below(1 + (universe_ - begin) / (1 + below(8)));
+    return {base_ + begin, base_ + begin + length};
+  }
+
+  interval_set any_set(model& same)
+  {
+    interval_set some;
+    for (auto n = below(4); n > 0; --n) {
+      const auto part = any_interval();
+      some.insert(part);
+      same.insert(part);
+    }
+    return some;
+  }
+
+  std::mt19937_64 random_;
+  std::uint32_t universe_;
+  std::uint32_t base_;
+  interval_set set_;
+  model expected_;
+};
+
 TEST(IntervalSet, DoesAsASetOfNumbersDoes)
 {
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937_64 random{seed};
-    const auto below = [&](std::uint32_t n) { return static_cast<std::uint32_t>(random() % n); };
-    // Small sets, where everything touches, and some at the upper end of the numbers.
-    const auto universe = 8 + below(90);
-    const auto base = seed % 3 == 0 ? std::numeric_limits<std::uint32_t>::max() - universe : 0;
-    const auto any_interval = [&] {
-      const auto begin = below(universe);
-      const auto length = below(1 + (universe - begin) / (1 + below(8)));
-      return interval{base + begin, base + begin + length};
-    };
-    const auto any_set = [&](model& same) {
-      interval_set some;
-      for (auto n = below(4); n > 0; --n) {
-        const auto part = any_interval();
-        some.insert(part);
-        same.insert(part);
-      }
-      return some;
-    };
-
-    interval_set set;
-    model expected;
+    random_walk walk{seed};
     for (int step = 0; step < 300; ++step) {
-      const auto part = any_interval();
-      model other_model;
-      const auto other = any_set(other_model);
-      switch (below(6)) {
-        case 0: ASSERT_EQ(set.try_insert(part), expected.try_insert(part)); break;
-        case 1:
-          set.insert(part);
-          expected.insert(part);
-          break;
-        case 2:
-        case 3:
-          set.erase(part);
-          expected.erase(part);
-          break;
-        case 4:
-          set.insert(other);
-          for (const auto& i : other_model.as_intervals()) expected.insert(i);
-          break;
-        case 5:
-          set.erase(other);
-          for (const auto& i : other_model.as_intervals()) expected.erase(i);
-          break;
-      }
-      ASSERT_EQ(set.intervals(), expected.as_intervals()) << "step " << step;
-      ASSERT_EQ(set.count(), expected.count());
-      ASSERT_EQ(set.empty(), expected.count() == 0);
-
-      const auto asked = any_interval();
-      ASSERT_EQ(set.contains(asked), expected.contains(asked)) << asked.begin << " to " << asked.end;
-      ASSERT_EQ(set.intersects(asked), expected.intersects(asked)) << asked.begin << " to " << asked.end;
-      bool contains_all = true;
-      bool touches = false;
-      for (const auto& i : other_model.as_intervals()) {
-        contains_all = contains_all && expected.contains(i);
-        touches = touches || expected.intersects(i);
-      }
-      ASSERT_EQ(set.contains(other), contains_all);
-      ASSERT_EQ(set.intersects(other), touches);
+      ASSERT_NO_FATAL_FAILURE(walk.step()) << "seed " << seed << ", step " << step;
     }
   }
 }

@@ -1,9 +1,7 @@
 #include <fastgpu/device/device_info.hpp>  // first: shows that the header stands alone
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -11,6 +9,8 @@
 
 #include <gtest/gtest.h>
 #include <fastgpu/error.hpp>
+
+#include "support/one_core.hpp"
 
 namespace {
 
@@ -107,17 +107,9 @@ TEST(AllowedCores, AreNotMoreThanTheAffinityMaskHas)
   ASSERT_EQ(sched_getaffinity(0, sizeof mask, &mask), 0);
   EXPECT_LE(allowed_cores(), static_cast<std::uint32_t>(CPU_COUNT(&mask)));
 
-  int first = 0;
-  while (!CPU_ISSET(first, &mask)) ++first;
-  std::optional<std::uint32_t> on_one;
-  std::thread narrow{[&] {  // a mask of its own
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(first, &one);
-    if (sched_setaffinity(0, sizeof one, &one) == 0) on_one = allowed_cores();
-  }};
-  narrow.join();
-  if (!on_one) GTEST_SKIP() << "this process may not narrow its affinity mask";
+  std::uint32_t on_one = 0;
+  const bool narrowed = support::with_one_core([&] { on_one = allowed_cores(); });
+  if (!narrowed) GTEST_SKIP() << "this process may not narrow its affinity mask";
   EXPECT_EQ(on_one, 1u);
 }
 

@@ -2,8 +2,6 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdlib>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <variant>
@@ -11,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
+#include "support/camera.hpp"
 #include "support/pictures.hpp"
 
 namespace {
@@ -45,12 +44,9 @@ class Camera : public testing::TestWithParam<extents> {
  protected:
   void SetUp() override
   {
-    const char* const folder = std::getenv("FASTGPU_TEST_IMAGES");
-    const auto path = std::filesystem::path{folder == nullptr ? "" : folder} / "camera.png";
-    if (folder == nullptr || !std::filesystem::exists(path)) {
-      GTEST_SKIP() << "no camera.png in the folder FASTGPU_TEST_IMAGES: tests/support/get-camera.sh FOLDER fetches it";
-    }
-    static const any_picture read = read_png(path.string());
+    const auto path = support::camera_path();
+    if (path.empty()) GTEST_SKIP() << support::no_camera;
+    static const any_picture read = read_png(path);
     camera = read;
   }
 

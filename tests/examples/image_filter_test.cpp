@@ -1,11 +1,11 @@
-#include <cstdlib>
-#include <filesystem>
+#include <cstddef>
 #include <string>
 #include <vector>
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
+#include "support/camera.hpp"
 #include "support/configurations.hpp"
 #include "support/process.hpp"
 
@@ -61,11 +61,8 @@ class ImageFilter : public testing::TestWithParam<std::size_t> {
  protected:
   void SetUp() override
   {
-    const char* folder = std::getenv("FASTGPU_TEST_IMAGES");
-    if (folder != nullptr) picture_ = std::string{folder} + "/camera.png";
-    if (picture_.empty() || !std::filesystem::exists(picture_)) {
-      GTEST_SKIP() << "no camera.png: tests/support/get-camera.sh gets it";
-    }
+    picture_ = camera_path();
+    if (picture_.empty()) GTEST_SKIP() << no_camera;
   }
   std::string picture_;
 };

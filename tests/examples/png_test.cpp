@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -21,6 +20,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/folder.hpp"
 #include "support/pictures.hpp"
 
 namespace {
@@ -36,23 +36,11 @@ using support::random_grey;
 
 using extents = fastgpu::extents<2>;
 
-/// An empty folder, removed at the end.
+/// A folder, and short words for what is in it.
 class Png : public testing::Test {
  protected:
-  Png()
-  {
-    std::string pattern = testing::TempDir() + "image-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error{"mkdtemp"};
-    folder = pattern;
-  }
-  ~Png() override { std::filesystem::remove_all(folder); }
-
-  [[nodiscard]] std::string path(const std::string& name) const { return (folder / name).string(); }
-
-  [[nodiscard]] std::size_t files() const
-  {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator{folder}, {}));
-  }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder.path(name); }
+  [[nodiscard]] std::size_t files() const { return folder.files(); }
 
   /// Creates a file of these bytes and returns its path.
   [[nodiscard]] std::string file(const std::string& bytes) const
@@ -61,7 +49,7 @@ class Png : public testing::Test {
     return path("in.png");
   }
 
-  std::filesystem::path folder;
+  support::folder folder;
 };
 
 std::string content(const std::string& path)
@@ -203,7 +191,7 @@ TEST_F(Png, MayBeInterlaced)
 TEST_F(Png, IsRefusedWhereThereIsNone)
 {
   EXPECT_EQ(refusal_to_read(path("missing.png")), "cannot read: No such file or directory");
-  EXPECT_EQ(refusal_to_read(folder.string()), "cannot read: Is a directory");
+  EXPECT_EQ(refusal_to_read(folder.path()), "cannot read: Is a directory");
   EXPECT_EQ(refusal_to_read(file("")), "not a whole PNG file: it ends too early");
   EXPECT_EQ(refusal_to_read(file("It was a dark and stormy night.")), "not a PNG file, or damaged: Not a PNG file");
   EXPECT_EQ(refusal_to_read("/dev/zero"), "not a PNG file, or damaged: Not a PNG file");
@@ -290,7 +278,7 @@ TEST_F(Png, LeavesNothingWhereItCannotBeWritten)
 {
   const any_picture what = random_grey({{300, 400}}, 8);
   EXPECT_EQ(refusal_to_write(path("missing/out.png"), what), "cannot write: No such file or directory");
-  EXPECT_EQ(refusal_to_write(folder.string(), what), "cannot write: Is a directory");
+  EXPECT_EQ(refusal_to_write(folder.path(), what), "cannot write: Is a directory");
   EXPECT_EQ(refusal_to_write("/proc/out.png", what), "cannot write: No such file or directory");
   EXPECT_EQ(refusal_to_write(path("new/"), what), "cannot write: not the name of a file");
   EXPECT_EQ(refusal_to_write("", what), "cannot write: not the name of a file");

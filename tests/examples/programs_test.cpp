@@ -1,17 +1,11 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <map>
-#include <memory>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -23,6 +17,7 @@
 
 #include "image/png.hpp"
 #include "support/configurations.hpp"
+#include "support/folder.hpp"
 #include "support/process.hpp"
 
 /// @file
@@ -107,30 +102,10 @@ TEST(Mandelbrot, ClaimsNothingOfOtherPictures)
   EXPECT_EQ(report_of(end).at("verified"), nullptr);
 }
 
-/// A folder of its own for a test's files.
-class folder {
- public:
-  folder()
-  {
-    std::string name = ::testing::TempDir() + "programs-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{name + ": " + std::strerror(errno)};
-    path_ = name;
-  }
-  folder(const folder&) = delete;
-  folder& operator=(const folder&) = delete;
-  ~folder() { std::filesystem::remove_all(path_); }
-
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
-  [[nodiscard]] bool empty() const { return std::filesystem::is_empty(path_); }
-
- private:
-  std::filesystem::path path_;
-};
-
 TEST(Mandelbrot, WritesThePictureWithTheLargerYOnTop)
 {
   const folder here;
-  const auto path = here.file("upper half.png");
+  const auto path = here.path("upper half.png");
   const auto end = run("mandelbrot", {"--width", "60", "--height", "30", "--y0", "0", "--out", path});
   ASSERT_EQ(end.status, 0) << end.err;
   const auto picture = std::get<image::picture<image::rgb>>(image::read_png(path));
@@ -144,10 +119,10 @@ TEST(Mandelbrot, WritesThePictureWithTheLargerYOnTop)
 TEST(Mandelbrot, WritesNoPictureOfAFailedRun)
 {
   const folder here;
-  const auto end = run("mandelbrot", {"--devices", "faulty:44", "--log-level", "off", "--out", here.file("x.png")});
+  const auto end = run("mandelbrot", {"--devices", "faulty:44", "--log-level", "off", "--out", here.path("x.png")});
   EXPECT_EQ(end.status, 1);
   EXPECT_TRUE(is_one_line(end.err)) << end.err;
-  EXPECT_TRUE(here.empty());
+  EXPECT_EQ(here.files(), 0u);
 }
 
 TEST(Uts, T3HasItsPublishedSizeAndOneHashEverywhere)

@@ -1,5 +1,3 @@
-#include "support/async_device.hpp"
-
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -12,8 +10,9 @@
 
 #include <fastgpu/fastgpu.hpp>
 
-#include "cluster/cluster_core.hpp"
 #include "device/host_device.hpp"
+#include "support/async_device.hpp"
+#include "support/device_cluster.hpp"
 
 /// @file
 /// Runs over devices whose batches are under way for a while: the executor's side of what a GPU will be.
@@ -22,6 +21,7 @@ namespace {
 
 using fastgpu::detail::cluster_core;
 using fastgpu::detail::ref;
+using support::start;
 
 /// `async` asynchronous devices, and a host device beside them where `host` is set.
 ref<cluster_core> cluster_of(std::uint32_t async, support::async_device::options how, bool host = false)
@@ -31,14 +31,7 @@ ref<cluster_core> cluster_of(std::uint32_t async, support::async_device::options
     devices.push_back(std::make_unique<support::async_device>(fastgpu::device_id{i}, "async", how));
   }
   if (host) devices.push_back(std::make_unique<fastgpu::detail::host_device>(fastgpu::device_id{async}, 1, "host:1"));
-  return ref<cluster_core>{new cluster_core{std::move(devices), {}}};
-}
-
-template <class Value, int N>
-fastgpu::run<Value> start(const ref<cluster_core>& on, const fastgpu::job<Value, N>& job,
-                          const fastgpu::run_options& options = {})
-{
-  return fastgpu::run<Value>{fastgpu::detail::start_run(on, job.storage(), nullptr, options)};
+  return support::cluster_of(std::move(devices));
 }
 
 auto harmonic(std::int64_t n, std::int64_t granule)

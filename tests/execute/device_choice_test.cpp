@@ -9,13 +9,15 @@
 
 #include <fastgpu/fastgpu.hpp>
 
-#include "cluster/cluster_core.hpp"
+#include "support/device_cluster.hpp"
+#include "support/failure_of.hpp"
 #include "support/host_like_device.hpp"
 
 namespace {
 
 using fastgpu::device_info;
 using fastgpu::errc;
+using support::failure_of;
 
 /// Which devices a run may use, seen from inside: the devices are fakes.
 class DeviceChoice : public testing::Test {
@@ -27,19 +29,16 @@ class DeviceChoice : public testing::Test {
       info.id = {static_cast<std::uint32_t>(devices.size())};
       devices.push_back(std::make_unique<support::host_like_device>(info));
     }
-    core_ = fastgpu::detail::ref<fastgpu::detail::cluster_core>{
-        new fastgpu::detail::cluster_core{std::move(devices), {.devices = list}}};
+    cluster_ = support::cluster_of(std::move(devices), list);
   }
 
   template <class Job>
   fastgpu::run_summary run(const Job& job, const fastgpu::run_options& options = {})
   {
-    auto run = fastgpu::detail::start_run(core_, job.storage(), nullptr, options);
-    run->wait();
-    return run->summary();
+    return support::start(cluster_, job, options).wait().summary();
   }
 
-  fastgpu::detail::ref<fastgpu::detail::cluster_core> core_;
+  fastgpu::detail::ref<fastgpu::detail::cluster_core> cluster_;
 };
 
 /// Slow enough that every device that may take part does.
@@ -58,18 +57,6 @@ template <class F>
 auto sum_job(F f)
 {
   return fastgpu::make_job(fastgpu::space(400, fastgpu::by_size{1}), f, fastgpu::reduced(fastgpu::sum<double>{}));
-}
-
-template <class F>
-fastgpu::failure failure_of(F f)
-{
-  try {
-    f();
-  } catch (const fastgpu::error& e) {
-    return e.why();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
 }
 
 device_info named(std::string name, std::string numeric_class, std::uint32_t workers = 1, std::string backend = "host")

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/interval_sets.hpp"
 #include "support/virtual_clock.hpp"
 
 namespace {
@@ -19,9 +20,9 @@ using fastgpu::interval;
 using fastgpu::make_error_code;
 using fastgpu::detail::grant;
 using fastgpu::detail::grants;
-using fastgpu::detail::interval_set;
 using fastgpu::detail::ledger;
 using fastgpu::detail::retry_limits;
+using support::set_of;
 
 const failure tripped{make_error_code(errc::device_failed), "it tripped"};
 const failure vanished{make_error_code(errc::device_lost), "it vanished"};
@@ -47,13 +48,6 @@ std::string text_of(const std::vector<grant>& given)
             std::to_string(g.part.end);
   }
   return text;
-}
-
-interval_set set_of(const std::vector<interval>& parts)
-{
-  interval_set set;
-  for (const auto& part : parts) set.insert(part);
-  return set;
 }
 
 std::string detail_of(const grants& machine)

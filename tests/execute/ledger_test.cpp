@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/interval_sets.hpp"
+
 namespace {
 
 using fastgpu::device_id;
@@ -16,18 +18,12 @@ using fastgpu::detail::interval_set;
 using fastgpu::detail::ledger;
 using fastgpu::detail::seal;
 using fastgpu::detail::verdict;
+using support::set_of;
 
 using intervals = std::vector<interval>;
 
 constexpr device_id first{0};
 constexpr device_id second{1};
-
-interval_set set_of(const intervals& parts)
-{
-  interval_set set;
-  for (const auto& part : parts) set.insert(part);
-  return set;
-}
 
 /// A seal of `device` in incarnation `incarnation` over the parts, counted right.
 verdict seal_of(ledger& book, device_id device, std::uint32_t incarnation, const intervals& parts)
@@ -284,95 +280,141 @@ void expect_equal(const ledger& book, const table& model, std::size_t devices)
   for (std::size_t s = 0; s < cells.size(); ++s) ASSERT_EQ(cells[s], model.at(s)) << "subtask " << s;
 }
 
+/// How often ledgers gave a verdict.
+struct verdict_counts {
+  std::uint64_t committed = 0;
+  std::uint64_t violations = 0;
+};
+
+/// Does to a ledger and to its table what the seed says.
+class random_walk {
+ public:
+  random_walk(std::uint64_t seed, verdict_counts& counts)
+      : random_{seed},
+        counts_{counts},
+        subtasks_{1 + below(60)},
+        devices_{1 + below(4)},
+        book_{subtasks_, devices_},
+        model_{subtasks_, devices_}
+  {
+  }
+
+  void step()
+  {
+    // A part that is in one place, grown from any subtask.
+    const auto begin = below(subtasks_);
+    auto end = begin + 1;
+    while (end < subtasks_ && model_.at(end) == model_.at(begin) && below(8) != 0) ++end;
+    const interval part{begin, end};
+    const auto where = model_.at(begin);
+    const auto device = below(devices_);
+    const auto number = static_cast<int>(device);
+    switch (below(12)) {
+      case 0:
+      case 1:
+      case 2:
+        if (where != table::is_free) break;
+        book_.assign(part, {device});
+        model_.put(part, number);
+        break;
+      case 3:
+      case 4:
+        if (where < 0) break;
+        book_.move(part, {static_cast<std::uint32_t>(where)}, {device});
+        model_.put(part, number);
+        break;
+      case 5:
+        if (where < 0) break;
+        book_.release(part, {static_cast<std::uint32_t>(where)});
+        model_.put(part, table::is_free);
+        break;
+      case 6:
+        if (below(6) != 0) break;  // rarely, or nothing would last
+        ASSERT_NO_FATAL_FAILURE(lose(device));
+        break;
+      default: ASSERT_NO_FATAL_FAILURE(seal_some(device)); break;
+    }
+  }
+
+  void compare() const { expect_equal(book_, model_, devices_); }
+
+  /// Begins again where nothing is left to do.
+  void restart_if_complete()
+  {
+    if (!book_.complete()) return;
+    ASSERT_TRUE(model_.all({0, subtasks_}, table::is_committed));
+    ASSERT_NO_FATAL_FAILURE(compare_fenced());
+    book_ = ledger{subtasks_, devices_};
+    model_ = table{subtasks_, devices_};
+    fenced_ = 0;
+  }
+
+  void compare_fenced() const { ASSERT_EQ(book_.fenced(), fenced_); }
+
+ private:
+  std::uint32_t below(std::uint64_t n) { return static_cast<std::uint32_t>(random_() % n); }
+
+  void lose(std::uint32_t device)
+  {
+    const auto number = static_cast<int>(device);
+    const auto freed = book_.lose({device});
+    for (std::uint32_t s = 0; s < subtasks_; ++s) {
+      ASSERT_EQ(freed.contains(interval{s, s + 1}), model_.at(s) == number);
+    }
+    model_.lose(number);
+  }
+
+  /// Some of what the device holds; now and then a foreign subtask, a wrong count, another incarnation.
+  void seal_some(std::uint32_t device)
+  {
+    const auto number = static_cast<int>(device);
+    std::vector<bool> folded(subtasks_, false);
+    interval_set fold_set;
+    const auto take = [&](std::uint32_t s) {
+      folded[s] = true;
+      fold_set.insert({s, s + 1});
+    };
+    for (std::uint32_t s = 0; s < subtasks_; ++s) {
+      if (model_.at(s) == number && below(12) == 0) take(s);
+    }
+    if (below(10) == 0) take(below(subtasks_));
+    const auto counter = fold_set.count() + (below(15) == 0 ? 1 : 0);
+    const auto incarnation = model_.incarnation(number) - (below(8) == 0 ? 1 : 0);
+    const auto expected = model_.accept(number, incarnation, counter, folded);
+    ASSERT_EQ(book_.accept(seal{{device}, incarnation, counter}, fold_set), expected);
+    fenced_ += expected == verdict::fenced;
+    counts_.committed += expected == verdict::committed;
+    counts_.violations += expected == verdict::violation;
+  }
+
+  std::mt19937_64 random_;
+  verdict_counts& counts_;
+  std::uint32_t subtasks_;
+  std::uint32_t devices_;
+  ledger book_;
+  table model_;
+  std::uint64_t fenced_ = 0;  // by this ledger
+};
+
 TEST(Ledger, DoesAsATableOfSubtasksDoes)
 {
   constexpr std::uint64_t seeds = 200;
   constexpr int steps = 10'000;
-  std::uint64_t commits = 0;
-  std::uint64_t violations = 0;
+  verdict_counts counts;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937_64 random{seed};
-    const auto below = [&](std::uint64_t n) { return static_cast<std::uint32_t>(random() % n); };
-    const auto subtasks = 1 + below(60);
-    const auto devices = 1 + below(4);
-    std::uint64_t fenced = 0;
-    ledger book{subtasks, devices};
-    table model{subtasks, devices};
+    random_walk walk{seed, counts};
     for (int step = 0; step < steps; ++step) {
-      // A part that is in one place, grown from any subtask.
-      const auto begin = below(subtasks);
-      auto end = begin + 1;
-      while (end < subtasks && model.at(end) == model.at(begin) && below(8) != 0) ++end;
-      const interval part{begin, end};
-      const auto where = model.at(begin);
-      const auto device = below(devices);
-      const auto number = static_cast<int>(device);
-      switch (below(12)) {
-        case 0:
-        case 1:
-        case 2:
-          if (where != table::is_free) break;
-          book.assign(part, {device});
-          model.put(part, number);
-          break;
-        case 3:
-        case 4:
-          if (where < 0) break;
-          book.move(part, {static_cast<std::uint32_t>(where)}, {device});
-          model.put(part, number);
-          break;
-        case 5:
-          if (where < 0) break;
-          book.release(part, {static_cast<std::uint32_t>(where)});
-          model.put(part, table::is_free);
-          break;
-        case 6: {  // rarely, or nothing would last
-          if (below(6) != 0) break;
-          const auto freed = book.lose({device});
-          for (std::uint32_t s = 0; s < subtasks; ++s) {
-            ASSERT_EQ(freed.contains(interval{s, s + 1}), model.at(s) == number);
-          }
-          model.lose(number);
-          break;
-        }
-        default: {
-          // Some of what the device holds; now and then a foreign subtask, a wrong count, another incarnation.
-          std::vector<bool> folded(subtasks, false);
-          interval_set fold_set;
-          const auto take = [&](std::uint32_t s) {
-            folded[s] = true;
-            fold_set.insert({s, s + 1});
-          };
-          for (std::uint32_t s = 0; s < subtasks; ++s) {
-            if (model.at(s) == number && below(12) == 0) take(s);
-          }
-          if (below(10) == 0) take(below(subtasks));
-          const auto counter = fold_set.count() + (below(15) == 0 ? 1 : 0);
-          const auto incarnation = model.incarnation(number) - (below(8) == 0 ? 1 : 0);
-          const auto expected = model.accept(number, incarnation, counter, folded);
-          ASSERT_EQ(book.accept(seal{{device}, incarnation, counter}, fold_set), expected) << "step " << step;
-          fenced += expected == verdict::fenced;
-          commits += expected == verdict::committed;
-          violations += expected == verdict::violation;
-          break;
-        }
-      }
+      ASSERT_NO_FATAL_FAILURE(walk.step()) << "step " << step;
       if (step % 8 == 0 || step + 1 == steps) {
-        ASSERT_NO_FATAL_FAILURE(expect_equal(book, model, devices)) << "step " << step;
+        ASSERT_NO_FATAL_FAILURE(walk.compare()) << "step " << step;
       }
-      if (book.complete()) {  // again from the start
-        ASSERT_TRUE(model.all({0, subtasks}, table::is_committed));
-        ASSERT_EQ(book.fenced(), fenced);
-        book = ledger{subtasks, devices};
-        model = table{subtasks, devices};
-        fenced = 0;
-      }
+      ASSERT_NO_FATAL_FAILURE(walk.restart_if_complete()) << "step " << step;
     }
-    ASSERT_EQ(book.fenced(), fenced);
+    ASSERT_NO_FATAL_FAILURE(walk.compare_fenced());
   }
-  EXPECT_GT(commits, 100'000u);  // the walk has been where it should
-  EXPECT_GT(violations, 10'000u);
+  EXPECT_GT(counts.committed, 100'000u);  // the walk has been where it should
+  EXPECT_GT(counts.violations, 10'000u);
 }
 
 }  // namespace

@@ -13,7 +13,9 @@
 #include <fastgpu/aggregate/superaccumulator.hpp>
 #include <fastgpu/fastgpu.hpp>
 
+#include "support/indices.hpp"
 #include "support/ordered_reference.hpp"
+#include "support/splitmix.hpp"
 
 /// @file
 /// Random jobs (spaces, granules, operations, policies, devices, faults) by seed, each against a sequential reference.
@@ -22,27 +24,15 @@
 namespace {
 
 using fastgpu::index;
-
-std::uint64_t mix(std::uint64_t x)
-{
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
+using support::indices_of;
+using support::mix;
+using support::number_of;
 
 /// A double over many powers of two, so that every order of additions has its own bits.
 double rough(std::uint64_t i)
 {
   const auto bits = mix(i);
   return std::ldexp(static_cast<double>(static_cast<std::int64_t>(bits) >> 11), static_cast<int>(bits % 61) - 80);
-}
-
-template <int N>
-std::uint64_t number_of(index<N> at)
-{
-  std::uint64_t number = 0;
-  for (int d = 0; d < N; ++d) number = number * 1000003 + static_cast<std::uint64_t>(at[d]);
-  return number;
 }
 
 /// The 2 x 2 integer matrices: associative, anything but commutative, and exact.
@@ -155,30 +145,6 @@ struct scenario {
   }
 };
 
-template <int N>
-std::vector<std::vector<index<N>>> indices_by_subtask(const fastgpu::subtasks<N>& subtasks)
-{
-  std::vector<std::vector<index<N>>> all;
-  for (const auto b : subtasks) {
-    all.emplace_back();
-    index<3> at{}, begin{}, end{{1, 1, 1}};
-    for (int d = 0; d < N; ++d) {
-      begin[3 - N + d] = b.begin[d];
-      end[3 - N + d] = b.end[d];
-    }
-    for (at[0] = begin[0]; at[0] < end[0]; ++at[0]) {
-      for (at[1] = begin[1]; at[1] < end[1]; ++at[1]) {
-        for (at[2] = begin[2]; at[2] < end[2]; ++at[2]) {
-          index<N> element;
-          for (int d = 0; d < N; ++d) element[d] = at[3 - N + d];
-          all.back().push_back(element);
-        }
-      }
-    }
-  }
-  return all;
-}
-
 /// Runs a job of f over a random space in some mode; gives its value and all elements by subtask.
 template <int N, class F, class Op>
 void check_reduction(scenario& s, F f, Op op, fastgpu::reduction mode)
@@ -201,9 +167,9 @@ void check_reduction(scenario& s, F f, Op op, fastgpu::reduction mode)
   EXPECT_EQ(value.summary().committed, subtasks.size());
 
   std::vector<std::vector<V>> elements;
-  for (const auto& indices : indices_by_subtask(subtasks)) {
+  for (const auto b : subtasks) {
     elements.emplace_back();
-    for (const auto& at : indices) elements.back().push_back(f(number_of(at)));
+    for (const auto& at : indices_of(b)) elements.back().push_back(f(number_of(at)));
   }
   if (elements.empty()) {
     if constexpr (fastgpu::detail::has_identity<Op, V>) {

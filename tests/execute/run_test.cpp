@@ -13,38 +13,22 @@
 
 #include <fastgpu/fastgpu.hpp>
 
+#include "support/failure_of.hpp"
+#include "support/slow_kernel.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
 using fastgpu::errc;
 using fastgpu::outcome_kind;
+using support::failure_of;
+using support::slow;
 using clock = std::chrono::steady_clock;
-
-/// A kernel's second of nothing, in small pieces, so that cancelling is quick.
-auto slow(std::chrono::microseconds each)
-{
-  return [each](std::uint64_t i) -> std::uint64_t {
-    std::this_thread::sleep_for(each);
-    return i;
-  };
-}
 
 fastgpu::job<std::uint64_t, 1> slow_job(std::int64_t n, std::chrono::microseconds each = 1ms)
 {
   return fastgpu::make_job(fastgpu::space(n, fastgpu::by_size{1}), slow(each),
                            fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
-}
-
-template <class F>
-fastgpu::failure failure_of(F f)
-{
-  try {
-    f();
-  } catch (const fastgpu::error& e) {
-    return e.why();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
 }
 
 TEST(Run, GivesItsValueAndSummary)

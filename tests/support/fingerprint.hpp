@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "support/splitmix.hpp"
+
 /// @file
 /// Values that remember how they were merged.
 
@@ -22,20 +24,11 @@ struct fingerprint<8> {
   friend bool operator==(const fingerprint&, const fingerprint&) = default;
 };
 
-/// The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
-constexpr std::uint64_t mix(std::uint64_t x)
-{
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
 template <std::size_t Bytes = 8>
 constexpr fingerprint<Bytes> mark_of(std::uint64_t element)
 {
   fingerprint<Bytes> value;
-  value.mark = mix(element);
+  value.mark = splitmix64(element);
   return value;
 }
 
@@ -48,7 +41,7 @@ struct trace_merges {
   constexpr value_type operator()(const value_type& left, const value_type& right) const
   {
     value_type merged;
-    merged.mark = mix(left.mark * 3 + mix(right.mark));
+    merged.mark = splitmix64(left.mark * 3 + splitmix64(right.mark));
     return merged;
   }
 };

@@ -9,6 +9,8 @@
 #include <fastgpu/decompose/space.hpp>
 #include <fastgpu/decompose/subtasks.hpp>
 
+#include "support/indices.hpp"
+
 /// @file
 /// What the subtasks of a space are held against: the laws that all keep, and their bounds.
 
@@ -79,14 +81,8 @@ void check_laws(const fastgpu::space<N>& over, const fastgpu::extents<N>& shape,
   if (shape.count() <= 2000) {  // and once more, element by element
     std::vector<int> seen(static_cast<std::size_t>(shape.count()), 0);
     for (const auto& b : list) {
-      fastgpu::index<N> at = b.begin;
-      for (std::int64_t k = 0; k < b.count(); ++k) {
+      for (const auto& at : indices_of(b)) {
         std::int64_t number = 0;
-        auto rest = k;
-        for (int d = N - 1; d >= 0; --d) {
-          at[d] = b.begin[d] + rest % b.size(d);
-          rest /= b.size(d);
-        }
         for (int d = 0; d < N; ++d) number = number * shape[d] + at[d];
         ++seen[static_cast<std::size_t>(number)];
       }

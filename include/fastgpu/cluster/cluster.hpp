@@ -31,6 +31,11 @@ struct cluster_options {
   /// Memory for values, partials and staged slices. Null: the heap. Outlives the cluster and its runs.
   memory_source* memory = nullptr;
 
+  /// Let a thread that waits for its run in run::wait(), aggregate() or a function of functions.hpp work on it
+  /// meanwhile, in the place of a CPU worker that is idle: the run starts sooner, and no more threads compute than the
+  /// devices have. Kernels run in the default floating-point environment there too. Never with `thread_start`.
+  bool callers_work = true;
+
   /// Called on each worker thread before it does anything, e.g. to set its name. It must not throw.
   void (*thread_start)(void* context, device_id device, std::uint32_t worker) = nullptr;
   void* thread_context = nullptr;

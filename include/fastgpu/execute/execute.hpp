@@ -47,7 +47,17 @@ struct run_options {
 namespace detail {
 FASTGPU_API ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_storage>& job,
                                     const placement* given, const run_options& options);
+
+/// Starts a run and waits for it: the calling thread may work on it from the first moment.
+FASTGPU_API ref<run_core> run_to_end(const ref<cluster_core>& core, const ref<const job_storage>& job,
+                                     const run_options& options);
+
+template <class Value, int N>
+value<Value> run_to_end(cluster& on, const job<Value, N>& what, const run_options& options = {})
+{
+  return outcome<Value>{*run_to_end(on.core(), what.storage(), options)}.get();
 }
+}  // namespace detail
 
 /// Starts a run and returns at once.
 ///

@@ -1,6 +1,10 @@
+#include <cstdint>
 #include <cstdio>
 
 #include <fastgpu/fastgpu.hpp>
+
+/// @file
+/// A program as outside projects have them: pi by chance.
 
 struct inside_circle {
   FASTGPU_HD std::uint64_t operator()(std::uint64_t i) const

@@ -1,0 +1,217 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cfenv>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include <fastgpu/fastgpu.hpp>
+
+#include "support/failure_of.hpp"
+
+/// @file
+/// Threads that wait for a run and work on it meanwhile.
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The threads that a kernel ran on.
+class threads_seen {
+ public:
+  void note()
+  {
+    const std::scoped_lock lock{mutex_};
+    seen_.insert(std::this_thread::get_id());
+  }
+  [[nodiscard]] std::size_t count() const { return seen_.size(); }
+  [[nodiscard]] bool has(std::thread::id id) const { return seen_.count(id) != 0; }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::thread::id> seen_;
+};
+
+/// A subtask an index, each noted.
+void note_all(fastgpu::cluster& cluster, std::int64_t n, threads_seen& seen)
+{
+  fastgpu::for_each(cluster, fastgpu::space(n, fastgpu::by_size{1}), [&](std::uint64_t) { seen.note(); });
+}
+
+/// Not in every run: a cluster's own thread may just be looking for work when the caller comes.
+TEST(Callers, DoAllTheWorkOfAClusterOfOneThread)
+{
+  fastgpu::cluster cluster{"host:1"};
+  int alone = 0;
+  for (int repeat = 0; repeat < 50; ++repeat) {
+    threads_seen seen;
+    note_all(cluster, 100, seen);
+    if (seen.count() == 1 && seen.has(std::this_thread::get_id())) ++alone;
+  }
+  EXPECT_GE(alone, 1);
+}
+
+TEST(Callers, AndWorkersAreNeverMoreThanTheDeviceHas)
+{
+  fastgpu::cluster cluster{"host:2"};
+  std::atomic<int> inside = 0;
+  std::atomic<int> most = 0;
+  const auto job = fastgpu::make_job(fastgpu::space(50, fastgpu::by_size{1}), [&](std::uint64_t) {
+    const auto now = ++inside;
+    auto seen = most.load();
+    while (now > seen && !most.compare_exchange_weak(seen, now)) {}
+    std::this_thread::yield();
+    --inside;
+  });
+  for (int repeat = 0; repeat < 300; ++repeat) {
+    auto run = fastgpu::execute(cluster, job);
+    if (repeat % 3 == 0) std::this_thread::sleep_for(std::chrono::microseconds{repeat});
+    EXPECT_TRUE(run.wait());
+  }
+  EXPECT_LE(most, 2);
+}
+
+TEST(Callers, DoNotWorkWhereTheUserDoesNotWantIt)
+{
+  fastgpu::cluster_options off;
+  off.devices = "host:1";
+  off.callers_work = false;
+  fastgpu::cluster_options hooked;  // what the hook does for each thread, the caller's lacks
+  hooked.devices = "host:1";
+  hooked.thread_start = [](void*, fastgpu::device_id, std::uint32_t) {};
+  for (const auto& options : {off, hooked}) {
+    fastgpu::cluster cluster{options};
+    threads_seen seen;
+    note_all(cluster, 100, seen);
+    EXPECT_EQ(seen.count(), 1u);
+    EXPECT_FALSE(seen.has(std::this_thread::get_id()));
+  }
+}
+
+TEST(Callers, KeepTheirFloatingPointEnvironmentAndKernelsTheirs)
+{
+  fastgpu::cluster cluster{"host:1"};
+  ASSERT_EQ(std::fesetround(FE_UPWARD), 0);
+  std::feclearexcept(FE_ALL_EXCEPT);
+  int rounding = -1;
+  fastgpu::for_each(cluster, 1, [&](std::uint64_t) {
+    rounding = std::fegetround();
+    std::feraiseexcept(FE_DIVBYZERO);
+  });
+  EXPECT_EQ(rounding, FE_TONEAREST);
+  EXPECT_EQ(std::fegetround(), FE_UPWARD);
+  EXPECT_EQ(std::fetestexcept(FE_DIVBYZERO), 0);
+  std::fesetround(FE_TONEAREST);
+}
+
+TEST(Callers, ThreadsOfAClusterMadeWithAnotherRoundingRoundToNearest)
+{
+  ASSERT_EQ(std::fesetround(FE_DOWNWARD), 0);
+  fastgpu::cluster_options options;
+  options.devices = "host:1";
+  options.callers_work = false;
+  fastgpu::cluster cluster{options};
+  int rounding = -1;
+  fastgpu::for_each(cluster, 1, [&](std::uint64_t) { rounding = std::fegetround(); });
+  std::fesetround(FE_TONEAREST);
+  EXPECT_EQ(rounding, FE_TONEAREST);
+}
+
+TEST(Callers, HearOfAFailingKernelThatTheyRan)
+{
+  fastgpu::cluster cluster{"host:1"};
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    const auto why = support::failure_of([&] {
+      fastgpu::for_each(cluster, fastgpu::space(100, fastgpu::by_size{1}), [](std::uint64_t i) {
+        if (i == 42) throw std::runtime_error{"no such luck"};
+      });
+    });
+    EXPECT_EQ(why.detail, "subtask 42 on device 0 (host:1): no such luck");
+  }
+}
+
+TEST(Callers, MayCallAnotherClusterFromAKernel)
+{
+  fastgpu::cluster outer{"host:2"};
+  fastgpu::cluster inner{"host:2"};
+  const auto sum = fastgpu::reduce(
+      outer, fastgpu::space(20, fastgpu::by_size{1}),
+      [&](std::uint64_t i) {
+        return fastgpu::reduce(inner, 100, [i](std::uint64_t k) { return i * k; }, fastgpu::sum<std::uint64_t>{}).get();
+      },
+      fastgpu::sum<std::uint64_t>{});
+  EXPECT_EQ(sum.get(), 190u * 4950u);
+}
+
+TEST(Callers, MakeWayForARunOfHigherPriority)
+{
+  fastgpu::cluster cluster{"host:1"};
+  std::atomic<bool> low_began = false;
+  std::atomic<int> low_done = 0;
+  std::atomic<int> low_done_when_high_was = -1;
+  std::thread other{[&] {
+    while (!low_began) std::this_thread::yield();
+    fastgpu::run_options high;
+    high.priority = 1;
+    fastgpu::for_each(cluster, high, 1, [](std::uint64_t) {});
+    low_done_when_high_was = low_done.load();
+  }};
+  fastgpu::run_options one_by_one;
+  one_by_one.batches = fastgpu::batching::fixed(1);
+  fastgpu::for_each(cluster, one_by_one, fastgpu::space(300, fastgpu::by_size{1}), [&](std::uint64_t) {
+    low_began = true;
+    std::this_thread::sleep_for(1ms);
+    ++low_done;
+  });
+  other.join();
+  EXPECT_EQ(low_done, 300);
+  EXPECT_LT(low_done_when_high_was, 300);
+}
+
+/// A run that was there before is not held up by callers who come again and again.
+TEST(Callers, DoNotPushInBeforeAnEarlierRun)
+{
+  fastgpu::cluster cluster{"host:1"};
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    auto earlier = fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(50, fastgpu::by_size{1}),
+                                                               [](std::uint64_t) { std::this_thread::sleep_for(20us); }));
+    fastgpu::for_each(cluster, 1, [](std::uint64_t) {});
+    EXPECT_TRUE(earlier.finished());
+  }
+}
+
+/// No wake-up is lost between guests, the seats' own threads and runs that come meanwhile.
+TEST(Callers, ManyOnOneClusterAllComeToAnEnd)
+{
+  fastgpu::cluster cluster{"host:2,host:1,faulty:7"};
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong = 0;
+  for (int t = 0; t < 4; ++t) {
+    callers.emplace_back([&, t] {
+      for (int i = 0; i < 300; ++i) {
+        const std::uint64_t n = 1 + static_cast<std::uint64_t>(i * (t + 1)) % 70;
+        const auto f = [](std::uint64_t k) { return k; };
+        const auto over = fastgpu::space(static_cast<std::int64_t>(n), fastgpu::by_size{1});
+        const auto op = fastgpu::sum<std::uint64_t>{};
+        std::uint64_t sum = 0;
+        if (i % 3 == 0) {
+          auto started = fastgpu::execute(cluster, fastgpu::make_job(over, f, fastgpu::reduced(op)));
+          if (i % 2 == 0) std::this_thread::yield();
+          sum = fastgpu::aggregate(started).get();
+        } else {
+          sum = fastgpu::reduce(cluster, over, f, op).get();
+        }
+        if (sum != n * (n - 1) / 2) ++wrong;
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+}  // namespace

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+#include <fastgpu/job.hpp>
+
+/// @file
+/// The job that devices are tried with.
+
+namespace support {
+
+/// The sum of the numbers below a hundred, `granule` of them a subtask.
+inline auto sum_of_hundred(std::int64_t granule = 10)
+{
+  return fastgpu::make_job(
+      fastgpu::space{100, fastgpu::by_size{granule}}, [](std::uint64_t i) { return i; },
+      fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+}
+
+}  // namespace support
