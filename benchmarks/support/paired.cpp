@@ -100,7 +100,10 @@ sample measure(const std::function<void()>& work)
 
 void paired::add(std::string name, std::function<void()> work)
 {
-  contestants_.push_back({std::move(name), std::move(work), {}});
+  auto repetition = times_ == 1 ? std::move(work) : [times = times_, work = std::move(work)] {
+    for (int i = 0; i < times; ++i) work();
+  };
+  contestants_.push_back({std::move(name), std::move(repetition), {}});
 }
 
 void paired::run_once() const

@@ -53,7 +53,8 @@ struct sample {
 class paired {
  public:
   /// @param divide_by  Times are given for one of so many things that `work` does.
-  explicit paired(double divide_by = 1) : things_{divide_by} {}
+  /// @param times      A repetition runs `work` so often, one right after the other.
+  explicit paired(double divide_by = 1, int times = 1) : things_{divide_by * times}, times_{times} {}
 
   void add(std::string name, std::function<void()> work);
 
@@ -91,7 +92,8 @@ class paired {
   };
   [[nodiscard]] bool counts(std::size_t round) const;
 
-  double things_;
+  double things_;  // in a repetition
+  int times_;
   std::vector<contestant> contestants_;
   std::vector<bool> clean_;  // of each round
 };

@@ -11,6 +11,7 @@
 
 #include <gsl/assert>
 
+#include "detail/spin.hpp"
 #include "execute/run_state.hpp"
 
 namespace fastgpu::inline v0::detail {
@@ -55,13 +56,6 @@ class worker_scope {
 };
 thread_local const worker_scope* worker_scope::innermost = nullptr;
 
-void pause() noexcept
-{
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#endif
-}
-
 }  // namespace
 
 cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const cluster_options& options)
@@ -96,7 +90,7 @@ cluster_core::~cluster_core()
 void cluster_core::close()
 {
   {
-    const std::scoped_lock lock{mutex_};
+    const auto lock = lock_soon(mutex_);
     closing_ = true;
   }
   stopping_.store(true, std::memory_order_release);
@@ -109,7 +103,7 @@ void cluster_core::close()
 std::vector<device_info> cluster_core::describe() const
 {
   std::vector<device_info> infos;
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
     infos.push_back(devices_[d]->info());
     infos.back().id = {d};
@@ -125,7 +119,11 @@ void cluster_core::submit(const ref<run_state>& run) { (void)offer(run, false); 
 void cluster_core::rouse(std::uint64_t subtasks) noexcept
 {
   if (!options_.callers_work || subtasks < seats_.size()) return;
-  for (std::size_t w = 1; w < seats_.size(); ++w) (void)seats_[w].wake_elsewhere();
+  auto asleep = static_cast<std::size_t>(
+      std::count_if(seats_.begin(), seats_.end(), [](const seat& s) { return s.asleep(); }));
+  for (auto s = seats_.rbegin(); s != seats_.rend() && asleep > 1; ++s) {
+    if (s->wake_elsewhere()) --asleep;
+  }
 }
 
 void cluster_core::submit_and_work(const ref<run_state>& run)
@@ -138,7 +136,7 @@ std::optional<std::uint32_t> cluster_core::offer(const ref<run_state>& run, bool
   bool sooner = false;
   std::optional<std::uint32_t> seat_of_guest;
   {
-    const std::scoped_lock lock{mutex_};
+    const auto lock = lock_soon(mutex_);
     const auto due = run->next_tick();
     sooner = due && (!watching_until_ || *due < *watching_until_);
     const auto behind = std::find_if(runs_.begin(), runs_.end(),
@@ -158,7 +156,7 @@ std::optional<std::uint32_t> cluster_core::offer(const ref<run_state>& run, bool
 
 void cluster_core::retire(run_state& run)
 {
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   std::erase_if(runs_, [&](const auto& other) { return other.get() == &run; });
   update_top();
 }
@@ -193,7 +191,7 @@ bool cluster_core::is_worker_thread() const noexcept { return worker_scope::is_i
 
 void cluster_core::note_speed(device_id device, double indices_per_second)
 {
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   auto& speed = speeds_.at(device.value);
   speed = speed == 0 ? indices_per_second : 0.5 * (speed + indices_per_second);
 }
@@ -257,7 +255,7 @@ work_result cluster_core::work_on_all(std::uint32_t worker, std::uint32_t seen)
   for (std::size_t next = 0;;) {
     run_state* run = nullptr;
     {
-      const std::scoped_lock lock{mutex_};
+      const auto lock = lock_soon(mutex_);
       while (next < runs_.size() && run == nullptr) {
         if (runs_[next]->enter(worker)) run = runs_[next].get();
         ++next;
@@ -291,7 +289,7 @@ void cluster_core::work_on(run_state& run)
 {
   std::optional<std::uint32_t> worker;
   {
-    const std::scoped_lock lock{mutex_};
+    const auto lock = lock_soon(mutex_);
     worker = seat_for_guest(run);
   }
   if (worker) work_as_guest(*worker, run);
@@ -299,12 +297,14 @@ void cluster_core::work_on(run_state& run)
 
 void cluster_core::work_as_guest(std::uint32_t worker, run_state& run)
 {
+  std::uint32_t epoch = 0;
+  auto found = work_result::nothing;
   {
     const worker_scope scope{*this};
     for (bool more = true; more;) {
-      const auto epoch = epoch_.load();
+      epoch = epoch_.load();
       if (!run.enter(worker)) break;
-      const auto found = run.work(worker, generation());
+      found = run.work(worker, generation());
       run.leave(worker);
       more = found == work_result::some ||
              (found == work_result::nothing && spin(epoch, [&] { return !run.finished(); }));
@@ -312,9 +312,10 @@ void cluster_core::work_as_guest(std::uint32_t worker, run_state& run)
     }
   }
   seats_[worker].leave();
-  // Who was passed over for the guest's sake: there may be something for that thread now.
-  const std::scoped_lock lock{mutex_};
-  if (!runs_.empty()) seats_[worker].wake();
+  // Who raised the epoch meanwhile passed over the seat's own thread for the guest's sake.
+  if (epoch_.load() == epoch && found != work_result::later) return;
+  const auto lock = lock_soon(mutex_);
+  if (!runs_.empty()) (void)seats_[worker].wake();
 }
 
 void cluster_core::watch()

@@ -58,8 +58,8 @@ class cluster_core final : public ref_counted, public environment {
   [[nodiscard]] std::size_t worker_count() const noexcept { return places_.size(); }
   [[nodiscard]] const std::vector<worker_place>& places() const noexcept { return places_; }
 
-  /// Wakes those who will be wanted for a run of so many subtasks that this thread is about to offer and to work on:
-  /// they come to while it is made ready. One of them may then be in the way of the guest, so the first sleeps on.
+  /// Wakes who will be wanted for a run of so many subtasks that this thread is about to offer and to work on: they come
+  /// to while it is made ready. One seat stays for the guest.
   void rouse(std::uint64_t subtasks) noexcept;
 
   /// Offers a run to the workers, until retire().

@@ -31,6 +31,8 @@ class alignas(64) seat {
   void leave() noexcept { holder_.store(seat_holder::nobody); }
   [[nodiscard]] seat_holder holder() const noexcept { return holder_.load(); }
 
+  [[nodiscard]] bool asleep() const noexcept { return asleep_.load(std::memory_order_relaxed); }
+
   /// Says that the calling thread is the one that parks here. Once, before anything else of it.
   void belongs_to_this_thread() noexcept { thread_ = pthread_self(); }
 

@@ -5,6 +5,7 @@
 
 #include <gsl/assert>
 
+#include "detail/spin.hpp"
 #include "execute/run_state.hpp"
 
 /// @file
@@ -219,7 +220,7 @@ std::pair<interval, bool> run_state::try_steal_from_device(std::uint32_t worker)
 {
   const auto my_device = core_->places()[worker].device;
   auto& me = workers_[worker];
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   if (!running(devices_[my_device])) return {{}, false};
   const auto my_speed = speed_of(me);
   me.declined = false;

@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "detail/spin.hpp"
 #include "execute/run_state.hpp"
 
 /// @file
@@ -19,7 +20,7 @@ void run_state::seal(std::uint32_t worker)
   auto sealed = me.session->seal();
   if (!sealed.values) return;
 
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   if (!running(device)) return;  // the values are lost with the device, or nobody wants them any more
   const auto& fold_set = sealed.values->fold_set();
   switch (ledger_.accept({{place.device}, me.incarnation, sealed.counter}, fold_set)) {
@@ -61,7 +62,7 @@ void run_state::report_failed(std::uint32_t worker, interval batch)
   auto& device = device_of(worker);
   ++me.failures_in_a_row;
   if (me.trace) me.trace->add({trace_kind::failed, since_start(), since_start(), batch});
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   if (!running(device)) return;
   ++device.retries;
   const auto given = grants_.failed({place.device}, batch, me.session->why(), me.failures_in_a_row);
@@ -80,7 +81,7 @@ void run_state::report_lost(std::uint32_t worker, interval in_flight, const fail
 {
   auto& me = workers_[worker];
   if (me.trace) me.trace->add({trace_kind::lost, since_start(), since_start(), in_flight});
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   auto& device = device_of(worker);
   if (!in_flight.empty()) {
     device.in_flight.insert(in_flight);
@@ -142,7 +143,7 @@ void run_state::end(run_phase how, failure why)
 {
   bool last = false;
   {
-    const std::scoped_lock lock{mutex_};
+    const auto lock = lock_soon(mutex_);
     end_locked(how, std::move(why));
     last = ready_to_deliver();
   }
@@ -172,7 +173,7 @@ void run_state::deliver()
 
   std::vector<std::pair<void (*)(void*), void*>> callbacks;
   {
-    const std::scoped_lock lock{mutex_};
+    const auto lock = lock_soon(mutex_);
     callbacks.swap(callbacks_);
     delivered_.store(1, std::memory_order_release);
     // Under the lock: whoever waits may destroy this object as soon as it has the lock.

@@ -8,6 +8,8 @@
 
 #include <fastgpu/observe/log.hpp>
 
+#include "detail/spin.hpp"
+
 /// @file
 /// A run's life: how it starts, how workers come and go, and what its user may ask.
 
@@ -61,7 +63,7 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
 void run_state::start(const placement& table, double assign_s)
 {
   {
-    const std::scoped_lock lock{mutex_};
+    const auto lock = lock_soon(mutex_);
     for (const auto& entry : table.entries) {
       auto& device = devices_[entry.device.value];
       for (auto range : entry.ranges) {
@@ -94,7 +96,7 @@ void run_state::start(const placement& table, double assign_s)
 
 bool run_state::enter(std::uint32_t worker)
 {
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   auto& device = device_of(worker);
   if (phase() != run_phase::running || device.lost.load(std::memory_order_relaxed)) return false;
   if (!grants_.usable({core_->places()[worker].device})) return false;
@@ -108,7 +110,7 @@ void run_state::leave(std::uint32_t worker)
   bool last = false;
   std::vector<std::string> lines;
   {
-    const std::scoped_lock lock{mutex_};
+    const auto lock = lock_soon(mutex_);
     auto& device = device_of(worker);
     --inside_;
     --device.inside;
@@ -124,7 +126,7 @@ void run_state::leave(std::uint32_t worker)
 
 bool run_state::hold()
 {
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   if (phase() != run_phase::running) return false;
   ++inside_;
   return true;
@@ -134,7 +136,7 @@ void run_state::let_go()
 {
   bool last = false;
   {
-    const std::scoped_lock lock{mutex_};
+    const auto lock = lock_soon(mutex_);
     --inside_;
     last = ready_to_deliver();
   }
@@ -191,7 +193,7 @@ bool run_state::open_session(std::uint32_t worker)
   const auto place = core_->places()[worker];
   try {
     {
-      const std::scoped_lock lock{mutex_};
+      const auto lock = lock_soon(mutex_);
       me.incarnation = ledger_.incarnation({place.device});
     }
     me.session = core_->devices()[place.device]->open({&job_->data, fold_, &phase_, place.worker, &core_->memory()});
@@ -228,7 +230,7 @@ void run_state::cancel() noexcept
 void run_state::on_finished(void (*call)(void*), void* context)
 {
   {
-    const std::scoped_lock lock{mutex_};
+    const auto lock = lock_soon(mutex_);
     if (!finished()) {
       callbacks_.emplace_back(call, context);
       return;
@@ -243,7 +245,7 @@ progress run_state::current_progress() const
   p.total = count_;
   std::uint64_t done = 0;
   {
-    const std::scoped_lock lock{mutex_};  // a lost device's workers are gone: their counts stay as they are summed
+    const auto lock = lock_soon(mutex_);  // a lost device's workers are gone: their counts stay as they are summed
     for (const auto& slot : workers_) done += slot.done.load(std::memory_order_relaxed);
     // What a lost device did and did not commit is to be done again.
     for (const auto& device : devices_) {
@@ -271,7 +273,7 @@ void run_state::tick(steady_clock::time_point now)
     end(run_phase::deadline, {make_error_code(errc::deadline_exceeded), "the run's deadline has passed"});
     return;
   }
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   if (now >= next_seal_) {
     seal_tick_.fetch_add(1, std::memory_order_relaxed);
     next_seal_ = now + std::chrono::duration_cast<steady_clock::duration>(
@@ -281,7 +283,7 @@ void run_state::tick(steady_clock::time_point now)
 
 std::optional<steady_clock::time_point> run_state::next_tick() const noexcept
 {
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   const auto next = std::min(deadline_, next_seal_);
   if (phase() != run_phase::running || next == steady_clock::time_point::max()) return std::nullopt;
   return next;
@@ -289,7 +291,7 @@ std::optional<steady_clock::time_point> run_state::next_tick() const noexcept
 
 std::uint64_t run_state::load(std::uint32_t device) const
 {
-  const std::scoped_lock lock{mutex_};
+  const auto lock = lock_soon(mutex_);
   return ledger_.assigned({device}).count();
 }
 

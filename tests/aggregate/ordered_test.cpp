@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ using support::fingerprint;
 using support::mark_of;
 using support::trace_merges;
 
+constexpr auto no_notice = [](index<1>, std::int64_t) {};
+
 double inverse(std::int64_t k) { return 1.0 / static_cast<double>(1 + k); }
 
 TEST(Ordered1, HasTheBitsThatItHadWhenItsVersionWasGiven)
@@ -37,7 +40,7 @@ TEST(Ordered1, HasTheBitsThatItHadWhenItsVersionWasGiven)
   EXPECT_EQ(fold_computed<double>(op, 5, inverse), 0x1.2444444444444p+1);
   EXPECT_EQ(fold_computed<double>(op, 1000, inverse), 0x1.df11f45f4e619p+2);  // one after the other: ...618
   EXPECT_EQ(fold_computed<double>(op, 100'000, inverse), 0x1.82e27a22f3fb0p+3);
-  EXPECT_EQ((fold_streamed<double, 1>(op, {{{0}}, {{100'000}}, 0}, of)), 0x1.82e27a22f3fb0p+3);
+  EXPECT_EQ((fold_streamed<double, 1>(op, {{{0}}, {{100'000}}, 0}, of, no_notice)), 0x1.82e27a22f3fb0p+3);
   EXPECT_EQ(fold_recursive<double>(op, 100'000, inverse), 0x1.82e27a22f3fb0p+3);
   EXPECT_STREQ(fastgpu::detail::ordered_shape_name, "ordered/1");
 }
@@ -86,7 +89,15 @@ void check_streamed(const block<N>& b)
   const trace_merges<> op;
   const auto expected = reference::merge_subtask(op, elements_of(b), true);
   const auto element = [&](index<N> at) { return mark_of(number_in(b, at)); };
-  ASSERT_EQ((fold_streamed<fingerprint<>, N>(op, b, element)), expected);
+  // Every element is announced once, in order.
+  std::vector<std::uint64_t> told;
+  const auto notice = [&](index<N> at, std::int64_t n) {
+    for (std::int64_t j = 0; j < n; ++j) told.push_back(number_in(b, at) + static_cast<std::uint64_t>(j));
+  };
+  std::vector<std::uint64_t> all_numbers(static_cast<std::size_t>(b.count()));
+  std::iota(all_numbers.begin(), all_numbers.end(), std::uint64_t{0});
+  ASSERT_EQ((fold_streamed<fingerprint<>, N>(op, b, element, notice)), expected);
+  EXPECT_EQ(told, all_numbers);
 }
 
 void check_all(std::int64_t n)
@@ -165,7 +176,8 @@ TEST(Ordered1, SkipsAbsentLanesInsteadOfAddingZero)
   for (const std::int64_t n : {1, 2, 3, 100, 255, 257}) {
     EXPECT_TRUE(std::signbit(fold_computed<double>(sum<double>{}, n, minus_zero))) << n;
     EXPECT_TRUE(std::signbit(fold_recursive<double>(sum<double>{}, n, minus_zero))) << n;
-    EXPECT_TRUE(std::signbit(fold_streamed<double, 1>(sum<double>{}, {{{0}}, {{n}}, 0}, [](index<1>) { return -0.0; })))
+    EXPECT_TRUE(std::signbit(
+        fold_streamed<double, 1>(sum<double>{}, {{{0}}, {{n}}, 0}, [](index<1>) { return -0.0; }, no_notice)))
         << n;
   }
 }
@@ -180,7 +192,8 @@ TEST(Ordered1, AsksForEachElementOnce)
     };
     EXPECT_EQ(fold_computed<int>(sum<int>{}, n, element), n);
     EXPECT_EQ(fold_recursive<int>(sum<int>{}, n, element), n);
-    EXPECT_EQ((fold_streamed<int, 1>(sum<int>{}, {{{0}}, {{n}}, 0}, [&](index<1> at) { return element(at[0]); })), n);
+    const auto at_index = [&](index<1> at) { return element(at[0]); };
+    EXPECT_EQ((fold_streamed<int, 1>(sum<int>{}, {{{0}}, {{n}}, 0}, at_index, no_notice)), n);
     EXPECT_EQ(asked, std::vector<int>(asked.size(), 3));
   }
 }

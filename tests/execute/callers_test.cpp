@@ -64,7 +64,8 @@ TEST(Callers, AndWorkersAreNeverMoreThanTheDeviceHas)
   const auto job = fastgpu::make_job(fastgpu::space(50, fastgpu::by_size{1}), [&](std::uint64_t) {
     const auto now = ++inside;
     auto seen = most.load();
-    while (now > seen && !most.compare_exchange_weak(seen, now)) {}
+    while (now > seen && !most.compare_exchange_weak(seen, now)) {
+    }
     std::this_thread::yield();
     --inside;
   });
@@ -142,7 +143,9 @@ TEST(Callers, MayCallAnotherClusterFromAKernel)
   const auto sum = fastgpu::reduce(
       outer, fastgpu::space(20, fastgpu::by_size{1}),
       [&](std::uint64_t i) {
-        return fastgpu::reduce(inner, 100, [i](std::uint64_t k) { return i * k; }, fastgpu::sum<std::uint64_t>{}).get();
+        return fastgpu::reduce(
+                   inner, 100, [i](std::uint64_t k) { return i * k; }, fastgpu::sum<std::uint64_t>{})
+            .get();
       },
       fastgpu::sum<std::uint64_t>{});
   EXPECT_EQ(sum.get(), 190u * 4950u);
@@ -178,8 +181,9 @@ TEST(Callers, DoNotPushInBeforeAnEarlierRun)
 {
   fastgpu::cluster cluster{"host:1"};
   for (int repeat = 0; repeat < 20; ++repeat) {
-    auto earlier = fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(50, fastgpu::by_size{1}),
-                                                               [](std::uint64_t) { std::this_thread::sleep_for(20us); }));
+    auto earlier =
+        fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(50, fastgpu::by_size{1}),
+                                                    [](std::uint64_t) { std::this_thread::sleep_for(20us); }));
     fastgpu::for_each(cluster, 1, [](std::uint64_t) {});
     EXPECT_TRUE(earlier.finished());
   }

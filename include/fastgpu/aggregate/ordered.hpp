@@ -76,8 +76,9 @@ V fold_computed(const Op& op, std::int64_t n, const Element& element)
 
 /// Row by row through the block, lanes in memory: right where elements are loaded, since each is touched in order.
 /// @param element  V(index<N>).
-template <class V, int N, class Op, class Element>
-V fold_streamed(const Op& op, const block<N>& b, const Element& element)
+/// @param ahead    void(index<N> at, std::int64_t n): told before the n elements from `at` on are asked for.
+template <class V, int N, class Op, class Element, class Ahead>
+V fold_streamed(const Op& op, const block<N>& b, const Element& element, const Ahead& ahead)
 {
   lane_array<V> lanes;
   V* lane = lanes.data();
@@ -87,6 +88,8 @@ V fold_streamed(const Op& op, const block<N>& b, const Element& element)
     for (auto x = b.begin[N - 1]; x < end;) {
       const auto first = k % lane_count;
       const auto run = end - x < lane_count - first ? end - x : lane_count - first;
+      at[N - 1] = x;
+      ahead(at, run);
       if (k < lane_count) {
         for (std::int64_t j = 0; j < run; ++j) {
           at[N - 1] = x + j;
