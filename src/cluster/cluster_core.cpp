@@ -59,7 +59,7 @@ thread_local const worker_scope* worker_scope::innermost = nullptr;
 }  // namespace
 
 cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const cluster_options& options)
-    : devices_{std::move(devices)}, options_{options}, speeds_(devices_.size(), 0.0), top_priority_{no_priority}
+    : devices_{std::move(devices)}, options_{options}, speeds_(devices_.size()), top_priority_{no_priority}
 {
   Expects(!devices_.empty());
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
@@ -100,14 +100,15 @@ void cluster_core::close()
   if (watcher_.joinable()) watcher_.join();
 }
 
-std::vector<device_info> cluster_core::describe() const
+std::vector<device_info> cluster_core::describe(const program* code) const
 {
   std::vector<device_info> infos;
   const auto lock = lock_soon(mutex_);
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
     infos.push_back(devices_[d]->info());
     infos.back().id = {d};
-    infos.back().speed = speeds_[d];
+    const auto at = speeds_[d].of.find(code);
+    infos.back().speed = code == nullptr ? speeds_[d].last : at == speeds_[d].of.end() ? 0 : at->second;
     infos.back().labels.insert(infos.back().labels.end(), options_.labels.begin(), options_.labels.end());
     for (const auto& run : runs_) infos.back().load += run->load(d);
   }
@@ -189,11 +190,13 @@ void cluster_core::work_came_back() noexcept
 
 bool cluster_core::is_worker_thread() const noexcept { return worker_scope::is_in(*this); }
 
-void cluster_core::note_speed(device_id device, double indices_per_second)
+void cluster_core::note_speed(device_id device, const program& code, double indices_per_second)
 {
   const auto lock = lock_soon(mutex_);
-  auto& speed = speeds_.at(device.value);
+  auto& speeds = speeds_.at(device.value);
+  auto& speed = speeds.of[&code];
   speed = speed == 0 ? indices_per_second : 0.5 * (speed + indices_per_second);
+  speeds.last = speed;
 }
 
 seconds cluster_core::now()

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -33,6 +34,12 @@ struct worker_place {
   std::uint32_t worker = 0;
 };
 
+/// What a device made of programs so far, iteration indices a second; 0 where it ran none.
+struct measured_speeds {
+  double last = 0;
+  std::map<const program*, double> of;
+};
+
 /// Owns the threads, one a seat. A worker takes the first run in order of priority that has work for it; without any it
 /// spins a moment, then parks. To be woken it must not have missed anything: it notes the epoch, looks everywhere, and
 /// sleeps only while the epoch is still the same; whoever makes work available raises the epoch afterwards, and then
@@ -48,7 +55,8 @@ class cluster_core final : public ref_counted, public environment {
   ~cluster_core() override;
 
   [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
-  [[nodiscard]] std::vector<device_info> describe() const;
+  /// With the speeds at which the devices ran `code`, or whatever they ran last where that is null.
+  [[nodiscard]] std::vector<device_info> describe(const program* code = nullptr) const;
   [[nodiscard]] memory_source& memory() const noexcept
   {
     return options_.memory != nullptr ? *options_.memory : heap();
@@ -88,8 +96,8 @@ class cluster_core final : public ref_counted, public environment {
   /// Whether the calling thread is one of this cluster's workers.
   [[nodiscard]] bool is_worker_thread() const noexcept;
 
-  /// Measured speed of a device, iteration indices a second; kept for later placements.
-  void note_speed(device_id device, double indices_per_second);
+  /// Measured speed of a device at a program, iteration indices a second; kept for later placements.
+  void note_speed(device_id device, const program& code, double indices_per_second);
 
   // environment
   seconds now() override;
@@ -116,7 +124,7 @@ class cluster_core final : public ref_counted, public environment {
 
   mutable std::mutex mutex_;               // order: cluster_core::mutex_ before run_state's
   std::vector<ref<run_state>> runs_;       // guarded by mutex_; highest priority first, then oldest
-  std::vector<double> speeds_;             // guarded by mutex_
+  std::vector<measured_speeds> speeds_;    // guarded by mutex_
   std::condition_variable timer_;          // with mutex_
   bool closing_ = false;                   // guarded by mutex_
   std::optional<std::chrono::steady_clock::time_point> watching_until_;  // guarded by mutex_; the timer's sleep

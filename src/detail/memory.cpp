@@ -25,7 +25,8 @@ class heap_source final : public memory_source {
 
 memory_source& heap() noexcept
 {
-  static auto& instance = *new heap_source;  // never destroyed: runs may outlive static objects
+  alignas(heap_source) static std::byte storage[sizeof(heap_source)];
+  static auto& instance = *new (storage) heap_source;  // never destroyed: runs may outlive static objects
   return instance;
 }
 

@@ -149,7 +149,7 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
   double assign_s = 0;
   if (given == nullptr) {
     const auto begin = steady_clock::now();
-    auto devices = with_entry(match(core->describe(), options.need), data, core->devices_by_name());
+    auto devices = with_entry(match(core->describe(data.code), options.need), data, core->devices_by_name());
     devices = of_one_class(std::move(devices), data, fold, options);
     made = assign(subtask_list{data.shape}, devices, options.policy);
     assign_s = std::chrono::duration<double>(steady_clock::now() - begin).count();

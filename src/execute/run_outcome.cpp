@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -47,6 +48,8 @@ void run_state::absorb_locked(partial&& values)
 {
   try {
     total_.absorb(std::move(values));
+  } catch (const std::bad_alloc&) {
+    end_locked(run_phase::failed, out_of_memory());
   } catch (const std::exception& e) {
     end_locked(run_phase::failed, {make_error_code(errc::kernel_failed), std::string{"a merge failed: "} + e.what()});
   } catch (...) {
@@ -161,15 +164,24 @@ void run_state::deliver()
   } catch (const error& e) {
     std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
     why_ = e.why();
+  } catch (const std::bad_alloc&) {
+    std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
+    why_ = out_of_memory();
   } catch (const std::exception& e) {
     std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
-    why_ = {make_error_code(errc::kernel_failed), std::string{"the last merge failed: "} + e.what()};
+    why_ = failure_of(errc::kernel_failed, e.what());
   } catch (...) {
     std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
-    why_ = {make_error_code(errc::kernel_failed), "the last merge threw what is no std::exception"};
+    why_ = failure_of(errc::kernel_failed, "the last merge threw what is no std::exception");
   }
   aggregate_ns_ += since_start() - begin_ns;
-  fill_summary();
+  try {
+    fill_summary();
+  } catch (const std::bad_alloc&) {
+    summary_ = {};
+    summary_.outcome = outcome_kind::failed;
+    summary_.why = out_of_memory();
+  }
 
   std::vector<std::pair<void (*)(void*), void*>> callbacks;
   {
@@ -247,7 +259,7 @@ void run_state::fill_summary()
     if (phase() == run_phase::done && first >= 0 && active_s > 1e-6 && device.subtasks > 0) {
       double indices = 1;
       for (const auto& dim : job_->data.shape.dimensions) indices *= static_cast<double>(dim.extent);
-      core_->note_speed({d}, indices * ds.share / active_s);
+      core_->note_speed({d}, *job_->data.code, indices * ds.share / active_s);
     }
     s.devices.push_back(std::move(ds));
   }

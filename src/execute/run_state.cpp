@@ -1,7 +1,9 @@
 #include "execute/run_state.hpp"
 
 #include <algorithm>
+#include <new>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <gsl/assert>
@@ -14,6 +16,18 @@
 /// A run's life: how it starts, how workers come and go, and what its user may ask.
 
 namespace fastgpu::inline v0::detail {
+
+failure failure_of(errc code, const char* detail) noexcept
+{
+  failure why{make_error_code(code)};
+  try {
+    why.detail = detail;
+  } catch (const std::bad_alloc&) {  // the code says enough
+  }
+  return why;
+}
+
+failure out_of_memory() noexcept { return {std::make_error_code(std::errc::not_enough_memory)}; }
 
 run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const placement& table,
                      const run_options& options, fold_kind fold)
@@ -115,7 +129,11 @@ void run_state::leave(std::uint32_t worker)
     --inside_;
     --device.inside;
     if (device.lost.load(std::memory_order_relaxed) && device.inside == 0 && !device.loss_reported) {
-      settle_loss(core_->places()[worker].device);
+      try {
+        settle_loss(core_->places()[worker].device);
+      } catch (const std::bad_alloc&) {
+        end_locked(run_phase::failed, out_of_memory());
+      }
     }
     last = ready_to_deliver();
     lines.swap(to_log_);
@@ -147,10 +165,12 @@ work_result run_state::work(std::uint32_t worker, std::uint32_t generation)
 {
   try {
     return run_batches(worker, generation);
-  } catch (const std::exception& e) {  // no memory for what the library itself keeps: the thread must not end with it
-    end(run_phase::failed, {make_error_code(errc::device_failed), std::string{"a worker stopped: "} + e.what()});
-    return work_result::nothing;
+  } catch (const std::bad_alloc&) {  // the thread must not end with it
+    end(run_phase::failed, out_of_memory());
+  } catch (const std::exception& e) {
+    end(run_phase::failed, failure_of(errc::device_failed, e.what()));
   }
+  return work_result::nothing;
 }
 
 work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generation)
@@ -224,7 +244,7 @@ bool run_state::wait_for(seconds timeout)
 
 void run_state::cancel() noexcept
 {
-  end(run_phase::cancelled, {make_error_code(errc::cancelled), "the run was cancelled"});
+  end(run_phase::cancelled, failure_of(errc::cancelled, "the run was cancelled"));
 }
 
 void run_state::on_finished(void (*call)(void*), void* context)
@@ -270,7 +290,7 @@ progress run_state::current_progress() const
 void run_state::tick(steady_clock::time_point now)
 {
   if (now >= deadline_) {
-    end(run_phase::deadline, {make_error_code(errc::deadline_exceeded), "the run's deadline has passed"});
+    end(run_phase::deadline, failure_of(errc::deadline_exceeded, "the run's deadline has passed"));
     return;
   }
   const auto lock = lock_soon(mutex_);

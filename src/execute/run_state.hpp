@@ -32,6 +32,11 @@ using steady_clock = std::chrono::steady_clock;
 /// Where a run stands. Anything but `running` asks workers to leave.
 enum class run_phase : int { running = 0, done, failed, cancelled, deadline };
 
+/// A failure with as much detail as there is memory for.
+[[nodiscard]] failure failure_of(errc code, const char* detail) noexcept;
+/// What a run fails with where there is no memory for what the library itself keeps.
+[[nodiscard]] failure out_of_memory() noexcept;
+
 /// What a worker found in a run.
 enum class work_result : int {
   nothing,  ///< No work that it might have.

@@ -127,4 +127,21 @@ TEST_F(DeviceChoice, MeetsRequirements)
       "no device meets the job's requirements; the nearest, device 0 (small), needs 5000 bytes of memory and has 100");
 }
 
+TEST_F(DeviceChoice, KnowsADevicesSpeedAtEachKernelApart)
+{
+  use({named("a", "x")});
+  const auto job = fastgpu::make_job(fastgpu::space(200, fastgpu::by_size{1}), [](std::uint64_t) {});
+  const auto other = fastgpu::make_job(fastgpu::space(10, fastgpu::by_size{1}), third{});
+  const auto speed_at = [&](const auto& what) { return cluster_->describe(what.storage()->data.code).at(0).speed; };
+  EXPECT_EQ(speed_at(job), 0);
+  run(job);
+  const auto speed = speed_at(job);
+  EXPECT_GT(speed, 0);
+  EXPECT_EQ(cluster_->describe().at(0).speed, speed);
+  EXPECT_EQ(speed_at(other), 0);
+  run(other);
+  EXPECT_EQ(speed_at(job), speed);
+  EXPECT_EQ(cluster_->describe().at(0).speed, speed_at(other));
+}
+
 }  // namespace

@@ -1,0 +1,94 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include <fastgpu/fastgpu.hpp>
+
+/// @file
+/// Allocations that fail, one after the other: each ends in an exception or in the right answer, whichever thread it
+/// meets, and never the process. This program has its own operator new.
+
+namespace {
+
+std::atomic<std::int64_t> allocations_left = -1;  // until one fails; negative: none does
+std::atomic<bool> one_failed = false;
+
+void* allocate(std::size_t bytes, std::size_t alignment)
+{
+  if (allocations_left.load(std::memory_order_relaxed) >= 0 && allocations_left.fetch_sub(1) == 0) {
+    one_failed = true;
+    throw std::bad_alloc{};
+  }
+  const auto rounded = (bytes + alignment) / alignment * alignment;
+  if (auto* p = std::aligned_alloc(alignment, rounded)) return p;
+  throw std::bad_alloc{};
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) { return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
+void* operator new(std::size_t bytes, std::align_val_t alignment)
+{
+  return allocate(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace {
+
+struct setting {
+  const char* devices;
+  bool callers_work;
+  fastgpu::reduction reduction;
+};
+
+class OutOfMemory : public testing::TestWithParam<setting> {};
+
+TEST_P(OutOfMemory, EndsInAnExceptionOrInTheAnswer)
+{
+  const auto [devices, callers_work, reduction] = GetParam();
+  int failures = 0;
+  int answers = 0;
+  for (std::int64_t at = 0;; ++at) {
+    fastgpu::cluster_options options;
+    options.devices = devices;
+    options.callers_work = callers_work;
+    fastgpu::cluster cluster{options};
+    fastgpu::run_options how;
+    how.reduction = reduction;
+    one_failed = false;
+    allocations_left = at;
+    try {
+      const double sum = fastgpu::reduce(
+          cluster, fastgpu::space(1000, fastgpu::by_size{3}), [](std::uint64_t i) { return static_cast<double>(i); },
+          fastgpu::sum<double>{}, how);
+      allocations_left = -1;
+      EXPECT_EQ(sum, 499500.0);
+      ++answers;
+    } catch (const std::bad_alloc&) {
+      ++failures;
+    } catch (const fastgpu::error&) {
+      ++failures;
+    }
+    allocations_left = -1;
+    if (!one_failed) break;
+  }
+  EXPECT_GT(failures, 10);
+  EXPECT_GT(answers, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OutOfMemory,
+                         testing::Values(setting{"host:2", true, fastgpu::reduction::ordered},
+                                         setting{"host:2", false, fastgpu::reduction::ordered},
+                                         setting{"host:2", false, fastgpu::reduction::exact},
+                                         setting{"host:1,faulty:44", true, fastgpu::reduction::ordered},
+                                         setting{"host:1,faulty:44,faulty:134", false, fastgpu::reduction::fast}),
+                         [](const auto& one) { return "Setting" + std::to_string(one.index); });
+
+}  // namespace
