@@ -337,17 +337,19 @@ void cluster_core::watch()
     }
     timer_.wait_until(lock, *next);
     const auto now = steady_clock::now();
-    // Held, not owned: the last reference to a run, and so to this object, must not be this thread's.
-    std::vector<run_state*> held;
-    for (const auto& run : runs_) {
-      if (run->hold()) held.push_back(run.get());
-    }
-    lock.unlock();
-    for (auto* run : held) {
+    for (;;) {
+      const auto due = std::find_if(runs_.begin(), runs_.end(), [&](const auto& run) {
+        const auto when = run->next_tick();
+        return when && *when <= now && run->hold();
+      });
+      if (due == runs_.end()) break;
+      // Held, not owned: the last reference to a run, and so to this object, must not be this thread's.
+      auto* run = due->get();
+      lock.unlock();
       run->tick(now);
       run->let_go();
+      lock.lock();
     }
-    lock.lock();
   }
 }
 

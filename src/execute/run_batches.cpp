@@ -221,6 +221,7 @@ std::pair<interval, bool> run_state::try_steal_from_device(std::uint32_t worker)
   const auto my_device = core_->places()[worker].device;
   auto& me = workers_[worker];
   const auto lock = lock_soon(mutex_);
+  const books_scope books{*this};
   if (!running(devices_[my_device])) return {{}, false};
   const auto my_speed = speed_of(me);
   me.declined = false;

@@ -22,6 +22,7 @@ void run_state::seal(std::uint32_t worker)
   if (!sealed.values) return;
 
   const auto lock = lock_soon(mutex_);
+  const books_scope books{*this};
   if (!running(device)) return;  // the values are lost with the device, or nobody wants them any more
   const auto& fold_set = sealed.values->fold_set();
   switch (ledger_.accept({{place.device}, me.incarnation, sealed.counter}, fold_set)) {
@@ -66,6 +67,7 @@ void run_state::report_failed(std::uint32_t worker, interval batch)
   ++me.failures_in_a_row;
   if (me.trace) me.trace->add({trace_kind::failed, since_start(), since_start(), batch});
   const auto lock = lock_soon(mutex_);
+  const books_scope books{*this};
   if (!running(device)) return;
   ++device.retries;
   const auto given = grants_.failed({place.device}, batch, me.session->why(), me.failures_in_a_row);

@@ -52,7 +52,7 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
   next_seal_ = steady_clock::time_point::max();
   if (options_.seal_every.count > 0) {
     next_seal_ = started_ + std::chrono::duration_cast<steady_clock::duration>(
-                                std::chrono::duration<double>{std::min(options_.seal_every.count, 1e9)});
+                                std::chrono::duration<double>{std::clamp(options_.seal_every.count, 1e-6, 1e9)});
   }
   for (std::uint32_t w = 0; w < workers_.size(); ++w) {
     const auto place = core_->places()[w];
@@ -297,7 +297,7 @@ void run_state::tick(steady_clock::time_point now)
   if (now >= next_seal_) {
     seal_tick_.fetch_add(1, std::memory_order_relaxed);
     next_seal_ = now + std::chrono::duration_cast<steady_clock::duration>(
-                           std::chrono::duration<double>{std::min(options_.seal_every.count, 1e9)});
+                           std::chrono::duration<double>{std::clamp(options_.seal_every.count, 1e-6, 1e9)});
   }
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -173,6 +174,23 @@ class run_state final : public run_core {
   [[nodiscard]] interval steal_from_device(std::uint32_t worker);
   [[nodiscard]] std::pair<interval, bool> try_steal_from_device(std::uint32_t worker);
   [[nodiscard]] double speed_of(const worker_slot& w) const noexcept;
+
+  /// Ends the run where an exception leaves it with its books (ledger, grants) half written: nobody may see them so.
+  /// Declared right after the lock of mutex_.
+  class books_scope {
+   public:
+    explicit books_scope(run_state& run) noexcept : run_{run} {}
+    books_scope(const books_scope&) = delete;
+    books_scope& operator=(const books_scope&) = delete;
+    ~books_scope()
+    {
+      if (std::uncaught_exceptions() > uncaught_) run_.end_locked(run_phase::failed, out_of_memory());
+    }
+
+   private:
+    run_state& run_;
+    int uncaught_ = std::uncaught_exceptions();
+  };
 
   // What is rare
   void seal(std::uint32_t worker);

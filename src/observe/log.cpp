@@ -1,8 +1,10 @@
 #include <fastgpu/observe/log.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdio>
 #include <mutex>
+#include <new>
 #include <string>
 
 #include <fastgpu/error.hpp>
@@ -22,7 +24,8 @@ struct log_state {
 /// Never destroyed: threads may log while static objects go.
 log_state& the_log()
 {
-  static auto& state = *new log_state;
+  alignas(log_state) static std::byte storage[sizeof(log_state)];
+  static auto& state = *new (storage) log_state;
   return state;
 }
 

@@ -131,7 +131,8 @@ TEST_F(DeviceChoice, KnowsADevicesSpeedAtEachKernelApart)
 {
   use({named("a", "x")});
   const auto job = fastgpu::make_job(fastgpu::space(200, fastgpu::by_size{1}), [](std::uint64_t) {});
-  const auto other = fastgpu::make_job(fastgpu::space(10, fastgpu::by_size{1}), third{});
+  const auto other = fastgpu::make_job(fastgpu::space(10, fastgpu::by_size{1}), third{},
+                                       fastgpu::reduced(fastgpu::sum<double>{}));
   const auto speed_at = [&](const auto& what) { return cluster_->describe(what.storage()->data.code).at(0).speed; };
   EXPECT_EQ(speed_at(job), 0);
   run(job);
