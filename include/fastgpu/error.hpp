@@ -11,7 +11,8 @@
 
 namespace fastgpu::inline v0 {
 
-/// Error codes of the library. Numbers are part of the interface: new ones go to the end.
+/// Error codes of the library. Numbers are part of the interface: new ones go to the end. (A run for which there was no
+/// memory fails with std::errc::not_enough_memory.)
 enum class errc {
   no_usable_device = 1,       ///< No device can take the job, or none is left.
   kernel_failed = 2,          ///< The kernel threw or raised its error flag: it would fail again.

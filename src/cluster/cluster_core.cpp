@@ -117,9 +117,9 @@ std::vector<device_info> cluster_core::describe(const program* code) const
 
 void cluster_core::submit(const ref<run_state>& run) { (void)offer(run, false); }
 
-void cluster_core::rouse(std::uint64_t subtasks) noexcept
+void cluster_core::rouse(std::uint64_t spans) noexcept
 {
-  if (!options_.callers_work || subtasks < seats_.size()) return;
+  if (!options_.callers_work || spans < seats_.size()) return;
   auto asleep = static_cast<std::size_t>(
       std::count_if(seats_.begin(), seats_.end(), [](const seat& s) { return s.asleep(); }));
   for (auto s = seats_.rbegin(); s != seats_.rend() && asleep > 1; ++s) {
@@ -135,6 +135,7 @@ void cluster_core::submit_and_work(const ref<run_state>& run)
 std::optional<std::uint32_t> cluster_core::offer(const ref<run_state>& run, bool guest)
 {
   bool sooner = false;
+  bool alone = false;
   std::optional<std::uint32_t> seat_of_guest;
   {
     const auto lock = lock_soon(mutex_);
@@ -144,12 +145,14 @@ std::optional<std::uint32_t> cluster_core::offer(const ref<run_state>& run, bool
                                      [&](const auto& other) { return other->priority() < run->priority(); });
     runs_.insert(behind, run);
     update_top();
+    alone = runs_.size() == 1;
     if (guest) seat_of_guest = seat_for_guest(*run);
   }
   if (sooner) timer_.notify_all();
   epoch_.fetch_add(1);
   for (std::uint32_t w = 0; w < seats_.size(); ++w) {
-    if (w == seat_of_guest || !run->wants(w)) continue;
+    // Beside other runs those with a share may be busy for long.
+    if (w == seat_of_guest || (alone && !run->wants(w))) continue;
     (void)(seat_of_guest ? seats_[w].wake_elsewhere() : seats_[w].wake());
   }
   return seat_of_guest;
@@ -168,11 +171,14 @@ void cluster_core::update_top()
   generation_.fetch_add(1, std::memory_order_release);
 }
 
-void cluster_core::notify_one() noexcept
+void cluster_core::notify_one() noexcept { wake_one(waker::goes_on); }
+
+void cluster_core::wake_one(waker who) noexcept
 {
   epoch_.fetch_add(1);
   for (auto& s : seats_) {
-    if (s.holder() != seat_holder::guest && s.wake_elsewhere()) return;
+    if (s.holder() == seat_holder::guest) continue;
+    if (who == waker::goes_on ? s.wake_elsewhere() : s.wake()) return;
   }
 }
 
@@ -236,19 +242,21 @@ void cluster_core::work(std::uint32_t worker)
     // The epoch first: read after the end had raised it, it would be waited for to change once more.
     const auto epoch = epoch_.load();
     if (stopping_.load(std::memory_order_acquire)) return;
-    if (mine.take(seat_holder::thread)) {
-      const auto seen = generation();
-      const auto found = work_on_all(worker, seen);
-      mine.leave();
-      if (found == work_result::some || generation() != seen) continue;
-      if (found == work_result::later) {  // for somebody quicker, maybe, who sleeps
-        notify_one();
-        std::this_thread::sleep_for(later);
-        continue;
-      }
-      if (spin(epoch, no_guest)) continue;
+    if (!mine.take(seat_holder::thread)) {
+      mine.park([&] { return !no_guest(); });
+      continue;
     }
-    mine.park([&] { return epoch_.load() == epoch || !no_guest(); });
+    const auto seen = generation();
+    const auto found = work_on_all(worker, seen);
+    mine.leave();
+    if (found == work_result::some || generation() != seen) continue;
+    if (found == work_result::later) {  // for somebody quicker, maybe, who sleeps
+      wake_one(waker::goes_to_sleep);
+      std::this_thread::sleep_for(later);
+      continue;
+    }
+    if (spin(epoch, no_guest)) continue;
+    mine.park([&] { return epoch_.load() == epoch; });
   }
 }
 
@@ -281,7 +289,7 @@ std::optional<std::uint32_t> cluster_core::seat_for_guest(const run_state& run)
   if (runs_.size() != 1 || runs_.front().get() != &run) return std::nullopt;
   for (const bool with_share : {true, false}) {
     for (std::uint32_t w = 0; w < seats_.size(); ++w) {
-      if (devices_[places_[w].device]->one_thread() || run.has_share(w) != with_share) continue;
+      if (devices_[places_[w].device]->one_thread() || run.has_share(w) != with_share || !run.admits(w)) continue;
       if (seats_[w].take(seat_holder::guest)) return w;
     }
   }
@@ -306,23 +314,25 @@ void cluster_core::work_as_guest(std::uint32_t worker, run_state& run)
     const worker_scope scope{*this};
     for (bool more = true; more;) {
       epoch = epoch_.load();
-      if (!run.enter(worker)) break;
-      found = run.work(worker, generation());
+      const auto seen = generation();
+      if (outranked(run.priority()) || !run.enter(worker)) break;
+      found = run.work(worker, seen);
       run.leave(worker);
-      more = found == work_result::some ||
-             (found == work_result::nothing && spin(epoch, [&] { return !run.finished(); }));
-      more = more && !run.finished() && !outranked(run.priority());
+      const auto stay = [&] { return !run.finished() && generation() == seen; };  // else the seat is for all runs
+      more = found == work_result::some || (found == work_result::nothing && spin(epoch, stay) && stay());
     }
   }
   seats_[worker].leave();
-  // Who raised the epoch meanwhile passed over the seat's own thread for the guest's sake.
-  if (epoch_.load() == epoch && found != work_result::later) return;
+  // The seat's own thread was passed over for the guest's sake, who looked at one run only.
   const auto lock = lock_soon(mutex_);
-  if (!runs_.empty()) (void)seats_[worker].wake();
+  const auto others = std::any_of(runs_.begin(), runs_.end(), [&](const auto& other) { return other.get() != &run; });
+  const auto missed = !runs_.empty() && (epoch_.load() != epoch || found == work_result::later);
+  if (others || missed) (void)seats_[worker].wake();
 }
 
 void cluster_core::watch()
 {
+  std::fesetenv(FE_DFL_ENV);  // the last merges of a run may be this thread's
   std::unique_lock lock{mutex_};
   while (!closing_) {
     std::optional<steady_clock::time_point> next;

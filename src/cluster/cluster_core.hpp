@@ -42,13 +42,13 @@ struct measured_speeds {
 
 /// Owns the threads, one a seat. A worker takes the first run in order of priority that has work for it; without any it
 /// spins a moment, then parks. To be woken it must not have missed anything: it notes the epoch, looks everywhere, and
-/// sleeps only while the epoch is still the same; whoever makes work available raises the epoch afterwards, and then
-/// looks for sleepers.
+/// sleeps only while the epoch is still the same, or while a guest has its seat, who wakes it when there is something
+/// to look for. Whoever makes work available raises the epoch afterwards, and then looks for sleepers.
 ///
 /// A thread that waits for a run may take a seat meanwhile, as a guest, where no other run is offered: so the run
 /// begins without a thread having to wake, and nobody who came earlier waits for it.
 ///
-/// @par Threads  submit(), retire(), notify(): any.
+/// @par Threads  Any, but for the workers' own work().
 class cluster_core final : public ref_counted, public environment {
  public:
   cluster_core(std::vector<std::unique_ptr<device>> devices, const cluster_options& options);
@@ -66,9 +66,9 @@ class cluster_core final : public ref_counted, public environment {
   [[nodiscard]] std::size_t worker_count() const noexcept { return places_.size(); }
   [[nodiscard]] const std::vector<worker_place>& places() const noexcept { return places_; }
 
-  /// Wakes who will be wanted for a run of so many subtasks that this thread is about to offer and to work on: they come
+  /// Wakes who will be wanted for a run of so many spans that this thread is about to offer and to work on: they come
   /// to while it is made ready. One seat stays for the guest.
-  void rouse(std::uint64_t subtasks) noexcept;
+  void rouse(std::uint64_t spans) noexcept;
 
   /// Offers a run to the workers, until retire().
   void submit(const ref<run_state>& run);
@@ -113,6 +113,8 @@ class cluster_core final : public ref_counted, public environment {
   std::optional<std::uint32_t> offer(const ref<run_state>& run, bool guest);
   [[nodiscard]] std::optional<std::uint32_t> seat_for_guest(const run_state& run);  // under mutex_
   void work_as_guest(std::uint32_t worker, run_state& run);
+  enum class waker { goes_on, goes_to_sleep };
+  void wake_one(waker who) noexcept;
   /// Spins a moment while `stay()` and the epoch is `epoch`. @return whether it is another now
   template <class Stay>
   bool spin(std::uint32_t epoch, const Stay& stay) const;

@@ -50,7 +50,7 @@ void seat::keep_off(int core) noexcept
 
 void seat::came_to() noexcept
 {
-  if (caller_core_.load(std::memory_order_relaxed) == sched_getcpu()) {
+  if (caller_core_.exchange(-1, std::memory_order_relaxed) == sched_getcpu()) {
     kernel_packs_threads.store(true, std::memory_order_relaxed);
   }
   if (cores_.load(std::memory_order_acquire) != cores::elsewhere) return;

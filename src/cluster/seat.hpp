@@ -42,8 +42,8 @@ class alignas(64) seat {
   {
     const auto wakes = wakes_.load(std::memory_order_relaxed);
     asleep_.store(true);
-    if (stay()) wakes_.wait(wakes, std::memory_order_acquire);
-    asleep_.store(false, std::memory_order_relaxed);
+    if (!stay() && asleep_.exchange(false)) return;
+    wakes_.wait(wakes, std::memory_order_acquire);  // also for a waker that has begun
     came_to();
   }
 
@@ -51,7 +51,8 @@ class alignas(64) seat {
   bool wake() noexcept;
 
   /// The same for a caller that goes on working. Some schedulers put the thread on the caller's core though others are
-  /// idle, where it waits as long as a time slice; once one was seen to do so, the thread is kept off that core.
+  /// idle, where it waits as long as a time slice; once one was seen to do so, the thread is kept off that core until
+  /// it is awake. (A change of its cores from outside in that very moment is undone.)
   bool wake_elsewhere() noexcept;
 
  private:

@@ -180,6 +180,7 @@ ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_stora
 
 ref<run_core> run_to_end(const ref<cluster_core>& core, const ref<const job_storage>& job, const run_options& options)
 {
+  Expects(core.get() != nullptr);  // else the cluster was moved from
   core->rouse(job->data.shape.count >> job->data.shape.span_log2);
   const auto run = make_run(core, job, nullptr, options);
   if (!run->finished()) {

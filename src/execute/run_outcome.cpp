@@ -165,7 +165,11 @@ void run_state::deliver()
     take_value();
   } catch (const error& e) {
     std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
-    why_ = e.why();
+    why_ = {e.why().code};
+    try {
+      why_ = e.why();
+    } catch (const std::bad_alloc&) {  // the code says enough
+    }
   } catch (const std::bad_alloc&) {
     std::atomic_ref{phase_}.store(static_cast<int>(run_phase::failed), std::memory_order_relaxed);
     why_ = out_of_memory();
@@ -261,7 +265,10 @@ void run_state::fill_summary()
     if (phase() == run_phase::done && first >= 0 && active_s > 1e-6 && device.subtasks > 0) {
       double indices = 1;
       for (const auto& dim : job_->data.shape.dimensions) indices *= static_cast<double>(dim.extent);
-      core_->note_speed({d}, *job_->data.code, indices * ds.share / active_s);
+      try {
+        core_->note_speed({d}, *job_->data.code, indices * ds.share / active_s);
+      } catch (const std::bad_alloc&) {  // the next placement goes by less
+      }
     }
     s.devices.push_back(std::move(ds));
   }

@@ -108,14 +108,25 @@ void run_state::start(const placement& table, double assign_s)
 
 // Workers come and go ---------------------------------------------------------------------------------------------
 
+bool run_state::admits_locked(std::uint32_t worker) const
+{
+  const auto device = core_->places()[worker].device;
+  return phase() == run_phase::running && !devices_[device].lost.load(std::memory_order_relaxed) &&
+         grants_.usable({device});
+}
+
+bool run_state::admits(std::uint32_t worker) const
+{
+  const auto lock = lock_soon(mutex_);
+  return admits_locked(worker);
+}
+
 bool run_state::enter(std::uint32_t worker)
 {
   const auto lock = lock_soon(mutex_);
-  auto& device = device_of(worker);
-  if (phase() != run_phase::running || device.lost.load(std::memory_order_relaxed)) return false;
-  if (!grants_.usable({core_->places()[worker].device})) return false;
+  if (!admits_locked(worker)) return false;
   ++inside_;
-  ++device.inside;
+  ++device_of(worker).inside;
   return true;
 }
 
@@ -169,6 +180,8 @@ work_result run_state::work(std::uint32_t worker, std::uint32_t generation)
     end(run_phase::failed, out_of_memory());
   } catch (const std::exception& e) {
     end(run_phase::failed, failure_of(errc::device_failed, e.what()));
+  } catch (...) {
+    end(run_phase::failed, failure_of(errc::device_failed, "a worker met an exception that is no std::exception"));
   }
   return work_result::nothing;
 }

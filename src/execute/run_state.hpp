@@ -93,6 +93,8 @@ class run_state final : public run_core {
 
   [[nodiscard]] std::int32_t priority() const noexcept { return options_.priority; }
 
+  /// Whether enter() would let `worker` in.
+  [[nodiscard]] bool admits(std::uint32_t worker) const;
   /// Whether `worker` has a range of its own.
   [[nodiscard]] bool has_share(std::uint32_t worker) const noexcept
   {
@@ -151,6 +153,7 @@ class run_state final : public run_core {
   {
     return static_cast<run_phase>(std::atomic_ref{phase_}.load(std::memory_order_relaxed));
   }
+  [[nodiscard]] bool admits_locked(std::uint32_t worker) const;
   [[nodiscard]] device_slot& device_of(std::uint32_t worker) { return devices_[core_->places()[worker].device]; }
 
   work_result run_batches(std::uint32_t worker, std::uint32_t generation);

@@ -3,16 +3,23 @@
 #include <atomic>
 #include <cfenv>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fastgpu/fastgpu.hpp>
 
+#include "support/device_cluster.hpp"
 #include "support/failure_of.hpp"
+#include "support/host_like_device.hpp"
 
 /// @file
 /// Threads that wait for a run and work on it meanwhile.
@@ -94,20 +101,38 @@ TEST(Callers, DoNotWorkWhereTheUserDoesNotWantIt)
   }
 }
 
+TEST(Callers, AreNotLetToADeviceOfOneThread)
+{
+  std::vector<std::unique_ptr<fastgpu::detail::device>> devices;
+  devices.push_back(std::make_unique<support::host_like_device>(fastgpu::device_info{}, true));
+  const auto cluster = support::cluster_of(std::move(devices));
+  threads_seen seen;
+  for (int repeat = 0; repeat < 50; ++repeat) {
+    EXPECT_TRUE(support::start(cluster, fastgpu::make_job(10, [&](std::uint64_t) { seen.note(); })).wait());
+  }
+  EXPECT_EQ(seen.count(), 1u);
+  EXPECT_FALSE(seen.has(std::this_thread::get_id()));
+}
+
 TEST(Callers, KeepTheirFloatingPointEnvironmentAndKernelsTheirs)
 {
   fastgpu::cluster cluster{"host:1"};
   ASSERT_EQ(std::fesetround(FE_UPWARD), 0);
-  std::feclearexcept(FE_ALL_EXCEPT);
-  int rounding = -1;
-  fastgpu::for_each(cluster, 1, [&](std::uint64_t) {
-    rounding = std::fegetround();
-    std::feraiseexcept(FE_DIVBYZERO);
-  });
-  EXPECT_EQ(rounding, FE_TONEAREST);
-  EXPECT_EQ(std::fegetround(), FE_UPWARD);
-  EXPECT_EQ(std::fetestexcept(FE_DIVBYZERO), 0);
+  bool here = false;
+  for (int repeat = 0; repeat < 50; ++repeat) {
+    std::feclearexcept(FE_ALL_EXCEPT);
+    int rounding = -1;
+    fastgpu::for_each(cluster, 1, [&, caller = std::this_thread::get_id()](std::uint64_t) {
+      here = here || std::this_thread::get_id() == caller;
+      rounding = std::fegetround();
+      std::feraiseexcept(FE_DIVBYZERO);
+    });
+    EXPECT_EQ(rounding, FE_TONEAREST);
+    EXPECT_EQ(std::fegetround(), FE_UPWARD);
+    EXPECT_EQ(std::fetestexcept(FE_DIVBYZERO), 0);
+  }
   std::fesetround(FE_TONEAREST);
+  EXPECT_TRUE(here);
 }
 
 TEST(Callers, ThreadsOfAClusterMadeWithAnotherRoundingRoundToNearest)
@@ -216,6 +241,133 @@ TEST(Callers, ManyOnOneClusterAllComeToAnEnd)
   }
   for (auto& caller : callers) caller.join();
   EXPECT_EQ(wrong, 0);
+}
+
+/// Until `condition`, for ten seconds at most. @return whether it came
+template <class Condition>
+bool wait_until(const Condition& condition)
+{
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(100us);
+  }
+  return true;
+}
+
+/// A guest has the seat of the only device that a second run may use, and has nothing to do any more: it goes.
+TEST(Callers, LeaveTheirSeatToAnotherRun)
+{
+  fastgpu::cluster cluster{"host:1*2"};
+  std::this_thread::sleep_for(20ms);  // its threads sleep
+  const auto caller = std::this_thread::get_id();
+  std::atomic<bool> other_began = false;
+  std::atomic<bool> second_offered = false;
+  std::atomic<bool> second_done = false;
+  std::atomic<bool> caller_worked = false;
+  std::atomic<bool> in_time = true;
+
+  std::thread second{[&] {
+    if (!wait_until([&] { return other_began.load(); })) return;
+    const fastgpu::space<1> one{1};
+    const auto job = fastgpu::make_job(one, [](std::uint64_t) {});
+    const auto devices = cluster.devices();
+    const auto table = fastgpu::assign(fastgpu::decompose(one), std::span{devices}.first(1), fastgpu::equal{});
+    auto run = fastgpu::execute(cluster, job, table);
+    second_offered = true;
+    EXPECT_TRUE(run.wait());
+    second_done = true;
+  }};
+  fastgpu::for_each(cluster, fastgpu::space(2, fastgpu::by_size{1}), [&](std::uint64_t) {
+    if (std::this_thread::get_id() == caller) {
+      caller_worked = true;
+      if (!wait_until([&] { return second_offered.load(); })) in_time = false;
+    } else {
+      other_began = true;
+      if (!wait_until([&] { return second_done.load() || !caller_worked; })) in_time = false;
+    }
+  });
+  second.join();
+  EXPECT_TRUE(in_time);
+}
+
+/// Both have their share at the same worker, who is in the first one for long.
+TEST(Callers, SmallRunsDoNotWaitForABusyWorkerWhileAnotherSleeps)
+{
+  fastgpu::cluster cluster{"host:2"};
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    std::this_thread::sleep_for(5ms);  // its threads sleep
+    std::atomic<bool> second_done = false;
+    std::atomic<bool> in_time = true;
+    auto first =
+        fastgpu::execute(cluster, fastgpu::make_job(fastgpu::space(1, fastgpu::by_size{1}), [&](std::uint64_t) {
+                           if (!wait_until([&] { return second_done.load(); })) in_time = false;
+                         }));
+    auto second = fastgpu::execute(
+        cluster, fastgpu::make_job(fastgpu::space(1, fastgpu::by_size{1}), [&](std::uint64_t) { second_done = true; }));
+    EXPECT_TRUE(wait_until([&] { return first.finished() && second.finished(); }));
+    ASSERT_TRUE(in_time);
+  }
+}
+
+TEST(Callers, OfTheSmallestRunsAllComeToAnEnd)
+{
+  for (const auto* devices : {"host:1", "host:4", "host:1*2"}) {
+    fastgpu::cluster cluster{devices};
+    std::atomic<int> done = 0;
+    std::vector<std::thread> callers;
+    for (int t = 0; t < 4; ++t) {
+      callers.emplace_back([&] {
+        for (int i = 0; i < 1000; ++i) fastgpu::for_each(cluster, 1, [&](std::uint64_t) { ++done; });
+      });
+    }
+    for (auto& caller : callers) caller.join();
+    EXPECT_EQ(done, 4000);
+  }
+}
+
+/// Throws what is no std::exception at its n-th allocation.
+class moody_source final : public fastgpu::memory_source {
+ public:
+  std::atomic<int> left = -1;
+
+  void* allocate(std::size_t bytes, std::size_t alignment) override
+  {
+    if (left >= 0 && left-- == 0) throw 1;
+    return ::operator new (bytes, std::align_val_t{alignment});
+  }
+  void deallocate(void* memory, std::size_t, std::size_t alignment) noexcept override
+  {
+    ::operator delete (memory, std::align_val_t{alignment});
+  }
+};
+
+TEST(Callers, LeaveTheirSeatWhateverIsThrown)
+{
+  moody_source memory;
+  fastgpu::cluster_options options;
+  options.devices = "host:1";
+  options.memory = &memory;
+  fastgpu::cluster cluster{options};
+  const auto sum = [&] {
+    return fastgpu::reduce(
+               cluster, 100, [](std::uint64_t i) { return i; }, fastgpu::sum<std::uint64_t>{})
+        .get();
+  };
+  int thrown = 0;
+  for (int at = 0; at < 10; ++at) {
+    memory.left = at;
+    try {
+      EXPECT_EQ(sum(), 4950u);
+    } catch (int) {
+      ++thrown;
+    } catch (const fastgpu::error&) {
+      ++thrown;
+    }
+    memory.left = -1;
+    EXPECT_EQ(sum(), 4950u);
+  }
+  EXPECT_GT(thrown, 1);
 }
 
 }  // namespace

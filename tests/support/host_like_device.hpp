@@ -12,7 +12,12 @@ namespace support {
 
 class host_like_device final : public fastgpu::detail::device {
  public:
-  explicit host_like_device(fastgpu::device_info info) : info_{std::move(info)} {}
+  explicit host_like_device(fastgpu::device_info info, bool one_thread = false)
+      : info_{std::move(info)}, one_thread_{one_thread}
+  {
+  }
+
+  [[nodiscard]] bool one_thread() const noexcept override { return one_thread_; }
 
   [[nodiscard]] const fastgpu::device_info& info() const noexcept override { return info_; }
   [[nodiscard]] std::unique_ptr<fastgpu::detail::device_session> open(
@@ -23,6 +28,7 @@ class host_like_device final : public fastgpu::detail::device {
 
  private:
   fastgpu::device_info info_;
+  bool one_thread_;
 };
 
 }  // namespace support

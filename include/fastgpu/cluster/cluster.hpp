@@ -33,10 +33,12 @@ struct cluster_options {
 
   /// Let a thread that waits for its run in run::wait(), aggregate() or a function of functions.hpp work on it
   /// meanwhile, in the place of a CPU worker that is idle: the run starts sooner, and no more threads compute than the
-  /// devices have. Kernels run in the default floating-point environment there too. Never with `thread_start`.
+  /// devices have. Kernels run in the default floating-point environment there too, but on the user's stack and with
+  /// the user's thread-local variables. Never with `thread_start`.
   bool callers_work = true;
 
-  /// Called on each worker thread before it does anything, e.g. to set its name. It must not throw.
+  /// Called on each worker thread before it does anything, e.g. to set its name. It must not throw. What it does to the
+  /// floating-point environment does not last: kernels see the default one.
   void (*thread_start)(void* context, device_id device, std::uint32_t worker) = nullptr;
   void* thread_context = nullptr;
 };

@@ -168,9 +168,9 @@ class host_runner {
   }
   views bind_all(const block<N>& b, void* accumulator) const { return bind_all(b, accumulator, slots{}); }
 
-  /// Asks for what slices will be read at some rows later than the `n` elements from `at` on. Without that a sum over
-  /// memory is slow: loads and stores of the lanes fill the processor's window before it has looked far enough ahead.
-  /// (Inlined always: g++ drops the call of a function that does nothing but prefetch.)
+  /// Asks for what slices in one dimension will be read at soon after the `n` elements from `at` on. Without that a sum
+  /// over memory is slow: loads and stores of the lanes fill the processor's window before it has looked far enough
+  /// ahead. (Inlined always: g++ drops the call of a function that does nothing but prefetch.)
   template <std::size_t... I>
   [[gnu::always_inline]] void prefetch(const views& v, [[maybe_unused]] index<N> at, [[maybe_unused]] std::int64_t n,
                                        std::index_sequence<I...>) const
@@ -179,7 +179,8 @@ class host_runner {
   }
 
   template <class T>
-  [[gnu::always_inline]] static void prefetch(const argument& what, const basic_view<const T, N>& view, index<N> at, std::int64_t n)
+  [[gnu::always_inline]] static void prefetch(const argument& what, const basic_view<const T, 1>& view, index<1> at,
+                                              std::int64_t n)
   {
     constexpr std::uintptr_t ahead = 16384;
     constexpr std::uintptr_t line = 64;
@@ -190,7 +191,7 @@ class host_runner {
   }
 
   template <class View>
-  static void prefetch(const argument&, const View&, index<N>, std::int64_t)  // of an argument that is no slice
+  static void prefetch(const argument&, const View&, index<N>, std::int64_t)  // of any other argument
   {
   }
 

@@ -25,8 +25,8 @@ struct device_info {
   std::int32_t compute_capability = 0;  ///< Of a GPU, 10 x major + minor; 0 for others.
   std::vector<std::string> labels;   ///< Free words that requirements can ask for.
   std::string numeric_class;         ///< Devices of one class give the same bits for the same kernel.
-  /// Iteration indices a second, of the kernel that it ran last; 0: none. Placements that execute() makes go by the speed
-  /// at the job's own kernel.
+  /// Iteration indices a second, of the kernel that it ran last; 0: none. Placements that execute() makes go by the
+  /// speed at the job's own kernel.
   double speed = 0;
   std::uint64_t load = 0;            ///< Subtasks of unfinished runs that it holds.
 };
