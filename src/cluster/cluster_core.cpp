@@ -309,7 +309,7 @@ void cluster_core::work_on(run_state& run)
 void cluster_core::work_as_guest(std::uint32_t worker, run_state& run)
 {
   std::uint32_t epoch = 0;
-  auto found = work_result::nothing;
+  auto found = work_result::some;  // until it has looked in vain: a guest that is driven out leaves work behind
   {
     const worker_scope scope{*this};
     for (bool more = true; more;) {
@@ -326,7 +326,7 @@ void cluster_core::work_as_guest(std::uint32_t worker, run_state& run)
   // The seat's own thread was passed over for the guest's sake, who looked at one run only.
   const auto lock = lock_soon(mutex_);
   const auto others = std::any_of(runs_.begin(), runs_.end(), [&](const auto& other) { return other.get() != &run; });
-  const auto missed = !runs_.empty() && (epoch_.load() != epoch || found == work_result::later);
+  const auto missed = !runs_.empty() && (epoch_.load() != epoch || found != work_result::nothing);
   if (others || missed) (void)seats_[worker].wake();
 }
 

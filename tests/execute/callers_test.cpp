@@ -201,6 +201,29 @@ TEST(Callers, MakeWayForARunOfHigherPriority)
   EXPECT_LT(low_done_when_high_was, 300);
 }
 
+/// Whoever is driven out leaves an open partial and a share behind: somebody must look after them.
+TEST(Callers, ThatAreDrivenOutByTheSmallestRunsLeaveNothingUndone)
+{
+  fastgpu::cluster cluster{"host:2"};
+  std::atomic<bool> over = false;
+  std::thread other{[&] {
+    fastgpu::run_options high;
+    high.priority = 1;
+    while (!over) fastgpu::for_each(cluster, high, 1, [](std::uint64_t) {});
+  }};
+  fastgpu::run_options one_by_one;
+  one_by_one.batches = fastgpu::batching::fixed(1);
+  for (int repeat = 0; repeat < 500; ++repeat) {
+    EXPECT_EQ(fastgpu::reduce(
+                  cluster, fastgpu::space(300, fastgpu::by_size{1}), [](std::uint64_t i) { return i; },
+                  fastgpu::sum<std::uint64_t>{}, one_by_one)
+                  .get(),
+              44850u);
+  }
+  over = true;
+  other.join();
+}
+
 /// A run that was there before is not held up by callers who come again and again.
 TEST(Callers, DoNotPushInBeforeAnEarlierRun)
 {
