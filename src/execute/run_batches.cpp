@@ -15,7 +15,9 @@ namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr std::uint32_t batch_growth_max = 2;          // from one measurement to the next: the next costs may be others
-constexpr std::uint32_t left_share = 8;                // an adaptive batch is at most this part of what is left
+constexpr std::uint32_t left_share_most = 8;           // an adaptive batch is at most this part of what is left,
+constexpr std::uint32_t left_share_usual = 32;         // and this part while that takes longer than the target, but
+constexpr double targets_max = 16;                     // no longer than so many targets
 constexpr std::uint32_t fixed_batches_a_measure = 32;  // batches of a fixed size are timed this rarely
 
 std::uint32_t whole_spans(std::uint32_t n, std::uint32_t span) { return n / span * span; }
@@ -27,7 +29,7 @@ void run_state::launch(std::uint32_t worker, interval batch)
   auto& me = workers_[worker];
   ++me.batches;
   me.measuring = options_.batches.how != batching::kind::fixed || me.trace || me.batches % fixed_batches_a_measure == 1;
-  const auto begin_ns = me.measuring ? since_start() : me.last_ns;
+  const auto begin_ns = me.measuring && !me.back_to_back ? since_start() : me.last_ns;
   if (me.first_ns.load(std::memory_order_relaxed) < 0) me.first_ns.store(begin_ns, std::memory_order_relaxed);
   const auto status = me.session->launch(batch);
   if (status == batch_status::done) [[likely]] {
@@ -67,6 +69,7 @@ void run_state::count_done(worker_slot& me, interval batch, std::int64_t begin_n
   me.failures_in_a_row = 0;
   me.done.store(me.done.load(std::memory_order_relaxed) + batch.size(), std::memory_order_relaxed);
   if (me.measuring) measure(me, batch, begin_ns);
+  me.back_to_back = me.measuring;
 }
 
 /// A batch that was not done.
@@ -111,7 +114,8 @@ void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
   me.measured += batch.size();
   // The mean of all remembers the giants of a heavy tail, of which the last few batches know nothing.
   const auto expected = std::max({me.ns_per_subtask, me.measured_ns / me.measured, 1e-3});
-  const auto wanted = options_.batches.target.count * 1e9 / expected;
+  const auto target = options_.batches.target.count * 1e9 / expected;
+  const auto wanted = std::clamp<double>(me.deque.peek().size() / left_share_usual, target, targets_max * target);
   const auto most = std::min<double>(static_cast<double>(me.batch) * batch_growth_max, 1u << 30);
   me.batch = static_cast<std::uint32_t>(std::clamp(wanted, 1.0, std::max(most, 1.0)));
 }
@@ -122,7 +126,7 @@ std::uint32_t run_state::batch_size(const worker_slot& me, std::uint32_t left) c
   switch (options_.batches.how) {
     case batching::kind::fixed: return me.batch;
     case batching::kind::guided: return std::max(me.batch, left / 2);
-    case batching::kind::adaptive: return std::min(me.batch, std::max(left / left_share, 1u));
+    case batching::kind::adaptive: return std::min(me.batch, std::max(left / left_share_most, 1u));
   }
   return 1;
 }
@@ -137,6 +141,7 @@ interval run_state::next_batch(std::uint32_t worker)
       const auto batch = me.deque.take_front(fixed ? me.batch : batch_size(me, left), span_);
       if (!batch.empty()) return batch;
     }
+    me.back_to_back = false;
     if (auto range = me.deque.take_side(); !range.empty()) {
       if (range.size() <= span_) return range;  // a suspect, maybe: not where a faulty device could steal it back
       me.deque.refill(range);

@@ -17,6 +17,7 @@ void run_state::seal(std::uint32_t worker)
   const auto place = core_->places()[worker];
   auto& device = device_of(worker);
   me.seal_seen = seal_tick_.load(std::memory_order_relaxed);
+  me.back_to_back = false;
   const auto begin_ns = since_start();
   auto sealed = me.session->seal();
   if (!sealed.values) return;

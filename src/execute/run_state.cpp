@@ -194,6 +194,7 @@ work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generatio
 
   bool any = false;
   bool outranked = false;
+  me.back_to_back = false;
   const auto in_flight_max = me.session->in_flight_max();
   while (running(device)) {
     const bool seal_due = seal_tick_.load(std::memory_order_relaxed) != me.seal_seen;
@@ -243,6 +244,8 @@ void run_state::wait()
 {
   Expects(finished() || !core_->is_worker_thread());  // a kernel that waits for its own cluster would wait for itself
   if (!finished()) core_->work_on(*this);
+  constexpr int spins = 2000;  // tens of microseconds, within which an outcome that is decided is delivered
+  for (int i = 0; i < spins && phase() != run_phase::running && !finished(); ++i) pause();
   std::unique_lock lock{mutex_};
   finished_.wait(lock, [&] { return finished(); });
 }

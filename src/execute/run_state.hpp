@@ -130,6 +130,7 @@ class run_state final : public run_core {
     std::int64_t last_ns = 0;
     std::optional<trace_buffer> trace;
     bool measuring = true;  // this batch is timed
+    bool back_to_back = false;  // the next batch begins as the last one ended: at last_ns
     bool declined = false;  // the last steal would have been for a loss
   };
 

@@ -19,7 +19,7 @@ struct batching {
   enum class kind : std::uint8_t {
     fixed,     ///< `size` subtasks.
     guided,    ///< Half of what the worker has left, `size` at least.
-    adaptive,  ///< As many as take about `target` by measurement, never more than an eighth of what is left.
+    adaptive,  ///< By measurement: about `target` each, longer while much is left; at most an eighth of that.
   };
   kind how = kind::adaptive;
   std::uint32_t size = 1;
