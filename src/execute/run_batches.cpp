@@ -69,13 +69,13 @@ void run_state::count_done(worker_slot& me, interval batch, std::int64_t begin_n
   me.failures_in_a_row = 0;
   me.done.store(me.done.load(std::memory_order_relaxed) + batch.size(), std::memory_order_relaxed);
   if (me.measuring) measure(me, batch, begin_ns);
-  me.back_to_back = me.measuring;
 }
 
 /// A batch that was not done.
 void run_state::report(std::uint32_t worker, batch_status status, interval batch)
 {
   auto& me = workers_[worker];
+  me.back_to_back = false;
   const auto place = core_->places()[worker];
   switch (status) {
     case batch_status::kernel_failed: {
@@ -102,6 +102,7 @@ void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
   me.last_ns = end_ns;
   // Rarely timed batches stand for those in between.
   const bool sampled = options_.batches.how == batching::kind::fixed && !me.trace;
+  me.back_to_back = !sampled;
   const auto weight = sampled ? std::int64_t{fixed_batches_a_measure} : std::int64_t{1};
   me.busy_ns.store(me.busy_ns.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(took * weight),
                    std::memory_order_relaxed);
