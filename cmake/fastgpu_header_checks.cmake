@@ -34,6 +34,12 @@ endif()
 # nvcc reads them too: what only g++ has read breaks in a user's first .cu.
 if(FASTGPU_WITH_CUDA)
   fastgpu_check_headers(fastgpu_cuda_headers CUDA ${plain_headers})
-  target_compile_features(fastgpu_cuda_headers PRIVATE cuda_std_20)
+  file(GLOB_RECURSE cuda_headers CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/include/fastgpu/cuda/*.hpp ${PROJECT_SOURCE_DIR}/include/fastgpu/cuda/*.cuh)
+  fastgpu_check_headers(fastgpu_cuda_own_headers CUDA ${cuda_headers})
+  foreach(target IN ITEMS fastgpu_cuda_headers fastgpu_cuda_own_headers)
+    target_compile_features(${target} PRIVATE cuda_std_20)
+  endforeach()
+  fastgpu_tests_depend(fastgpu_cuda_own_headers cuda)
   fastgpu_tests_depend(fastgpu_cuda_headers cuda)
 endif()

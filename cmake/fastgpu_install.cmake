@@ -6,9 +6,14 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/fastgpu)
 
 install(TARGETS fastgpu fastgpu_strict_fp EXPORT fastgpu_core)
 install(TARGETS fastgpu_asio EXPORT fastgpu_asio)
-install(DIRECTORY include/fastgpu DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+set(components core asio)
+if(FASTGPU_WITH_CUDA)
+  install(TARGETS fastgpu_cuda EXPORT fastgpu_cuda)
+  list(APPEND components cuda)
+endif()
+install(DIRECTORY include/fastgpu DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp" PATTERN "*.cuh")
 
-foreach(component IN ITEMS core asio)
+foreach(component IN LISTS components)
   install(EXPORT fastgpu_${component}
     FILE fastgpu-${component}.cmake
     NAMESPACE fastgpu::

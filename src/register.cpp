@@ -11,6 +11,7 @@ namespace {
 struct registry_entry {
   const program* code;
   const char* backend;
+  const gpu_entry* entry;
 };
 
 struct registry {
@@ -27,11 +28,11 @@ registry& the_registry()
 
 }  // namespace
 
-bool add_to_registry(const program& entry, const char* backend) noexcept
+bool add_to_registry(const program& code, const char* backend, const gpu_entry* entry) noexcept
 {
   auto& all = the_registry();
   const std::scoped_lock lock{all.mutex};
-  all.entries.push_back({&entry, backend});
+  all.entries.push_back({&code, backend, entry});
   return true;
 }
 
@@ -41,6 +42,15 @@ bool is_registered(const program& code, std::string_view backend) noexcept
   const std::scoped_lock lock{all.mutex};
   return std::any_of(all.entries.begin(), all.entries.end(),
                      [&](const registry_entry& e) { return e.code == &code && backend == e.backend; });
+}
+
+const gpu_entry* find_gpu_entry(const program& code, std::string_view backend) noexcept
+{
+  auto& all = the_registry();
+  const std::scoped_lock lock{all.mutex};
+  const auto at = std::find_if(all.entries.begin(), all.entries.end(),
+                               [&](const registry_entry& e) { return e.code == &code && backend == e.backend; });
+  return at == all.entries.end() ? nullptr : at->entry;
 }
 
 }  // namespace detail

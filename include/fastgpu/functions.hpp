@@ -45,6 +45,7 @@ namespace detail {
 
 template <class F>
 struct transform_kernel {
+  using gpu_kernel_of = F;
   F f;
   template <class T>
   FASTGPU_HD void operator()(std::uint64_t i, basic_view<T, 1> out) const
@@ -55,6 +56,7 @@ struct transform_kernel {
 
 template <class F>
 struct map_kernel {
+  using gpu_kernel_of = F;
   F f;
   template <class T>
   FASTGPU_HD auto operator()(std::uint64_t i, basic_view<T, 1> in) const
@@ -65,12 +67,14 @@ struct map_kernel {
 
 template <class T, class F>
 struct locate_kernel {
+  using gpu_kernel_of = F;
   F f;
   FASTGPU_HD located<T> operator()(std::uint64_t i) const { return {f(i), i}; }
 };
 
 template <class F>
 struct histogram_kernel {
+  using gpu_kernel_of = F;
   F f;
   FASTGPU_HD void operator()(std::uint64_t i, tally<sum<std::uint64_t>> bins) const
   {

@@ -10,10 +10,14 @@
 
 #include <fastgpu/data.hpp>
 #include <fastgpu/decompose/space.hpp>
+#include <fastgpu/detail/gpu_subtasks.hpp>
 #include <fastgpu/detail/host_runner.hpp>
 #include <fastgpu/detail/program.hpp>
 #include <fastgpu/detail/ref.hpp>
 #include <fastgpu/register.hpp>
+#if defined(__CUDACC__)
+#include <fastgpu/cuda/backend.cuh>
+#endif
 
 /// @file
 /// The job: what to compute. A kernel, its data arguments, an iteration space, and how to aggregate.
@@ -112,8 +116,10 @@ constexpr bool declares_portable()
 
 template <int N, class Kernel, class Op, class V, bool Vector, class... Args>
 struct program_of {
+  using kernel = Kernel;
   using reduction = std::conditional_t<std::is_void_v<Op>, no_reduction,
                                        std::conditional_t<Vector, vector_reduction<Op>, value_reduction<Op, V>>>;
+  using gpu = gpu_subtasks<N, Kernel, reduction, Args...>;
 
   static constexpr program make()
   {
@@ -130,9 +136,19 @@ struct program_of {
   static constexpr program entry = make();
 };
 
+/// The back end that this compiler brings beside the host's. A template parameter wherever it matters: the same source
+/// read by two compilers then gives two functions, not two versions of one.
+#if defined(FASTGPU_DETAIL_BACKEND)
+using this_backend = FASTGPU_DETAIL_BACKEND;
+#elif defined(__CUDACC__)
+using this_backend = cuda_backend;
+#else
+using this_backend = host_backend;
+#endif
+
 struct no_operation {};
 
-template <int N, class Kernel, class Op, class V, bool Vector, class... Args>
+template <class Backend, int N, class Kernel, class Op, class V, bool Vector, class... Args>
 class typed_job final : public job_storage {
   using operation = std::conditional_t<std::is_void_v<Op>, no_operation, Op>;
 
@@ -148,7 +164,8 @@ class typed_job final : public job_storage {
     collect(std::index_sequence_for<Args...>{});
     data.arguments = descriptions_;
     data.argument_count = sizeof...(Args);
-    (void)&registrar<program_of<N, Kernel, Op, V, Vector, Args...>, host_backend>::registered;
+    register_for<program_of<N, Kernel, Op, V, Vector, Args...>, host_backend>();
+    register_for<program_of<N, Kernel, Op, V, Vector, Args...>, Backend>();
     finish_job(data);
   }
 
@@ -282,7 +299,7 @@ class job {
 
 namespace detail {
 
-template <class... Given, int N, class Kernel, class Operation, class... Seen>
+template <class Backend, class... Given, int N, class Kernel, class Operation, class... Seen>
 auto assemble(const space<N>& over, Kernel kernel, Operation operation, std::int64_t width, std::tuple<Seen...> seen)
 {
   using found = reduction_in<Given...>;
@@ -308,7 +325,7 @@ auto assemble(const space<N>& over, Kernel kernel, Operation operation, std::int
   }
   using result = std::conditional_t<std::is_void_v<op>, void,
                                     std::conditional_t<found::vector, std::vector<value>, value>>;
-  using storage = typed_job<N, Kernel, op, value, found::vector, Seen...>;
+  using storage = typed_job<Backend, N, Kernel, op, value, found::vector, Seen...>;
   return std::apply(
       [&](auto&... arguments) {
         return job<result, N>{ref<const job_storage>{new storage(
@@ -327,24 +344,24 @@ auto assemble(const space<N>& over, Kernel kernel, Operation operation, std::int
 /// @param args    broadcast(), slices(), gather(), reduced(), or a trivially copyable value, in the kernel's order.
 /// @throws error  errc::invalid_argument where an argument's extents do not fit the space; errc::overlapping_data where
 ///                an output overlaps another argument.
-template <class Over, class Kernel, class... Args>
+template <class Over, class Kernel, class... Args, class Backend = detail::this_backend>
 [[nodiscard]] auto make_job(const Over& over, Kernel kernel, Args... args)
 {
   const space whole{over};
   auto operation = detail::find_operation(args...);
   const auto width = detail::find_width(args...);
-  return detail::assemble<Args...>(whole, std::move(kernel), std::move(operation), width,
+  return detail::assemble<Backend, Args...>(whole, std::move(kernel), std::move(operation), width,
                                    std::tuple_cat(detail::seen_argument(std::move(args))...));
 }
 
 namespace detail {
 
 /// Registers a kernel of a one-dimensional index with each of `Ops`, as reduce() would at a call site.
-template <class Kernel, class... Ops>
+template <class Backend, class Kernel, class... Ops>
 bool register_reductions()
 {
-  // By address: a compiler that sees the registrar unused leaves it out, and the kernel with it.
-  ((void)&registrar<program_of<1, Kernel, Ops, typename Ops::value_type, false>, host_backend>::registered, ...);
+  (register_for<program_of<1, Kernel, Ops, typename Ops::value_type, false>, host_backend>(), ...);
+  (register_for<program_of<1, Kernel, Ops, typename Ops::value_type, false>, Backend>(), ...);
   return true;
 }
 
@@ -360,4 +377,4 @@ bool register_reductions()
 #define FASTGPU_REGISTER(name, type, ...)                                          \
   constexpr const char* fastgpu_kernel_name(const type*) { return name; }          \
   [[maybe_unused]] static const bool FASTGPU_DETAIL_JOIN(fastgpu_registered_, __COUNTER__) = \
-      ::fastgpu::detail::register_reductions<type __VA_OPT__(, ) __VA_ARGS__>();
+      ::fastgpu::detail::register_reductions<::fastgpu::detail::this_backend, type __VA_OPT__(, ) __VA_ARGS__>();

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <fastgpu/config.hpp>
+#include <fastgpu/detail/atomic_merge.hpp>
 #include <fastgpu/ids.hpp>
 
 /// @file
@@ -25,7 +26,11 @@ class tally {
   /// Merges `value` into element `at`. @pre 0 <= at < width().
   FASTGPU_HD constexpr void merge(std::int64_t at, const value_type& value) const
   {
+#if defined(__CUDA_ARCH__)
+    detail::atomic_merge(values_ + at, value, *op_);
+#else
     values_[at] = (*op_)(values_[at], value);
+#endif
   }
   FASTGPU_HD constexpr std::int64_t width() const { return width_; }
 

@@ -1,6 +1,7 @@
 #include <fastgpu/cluster/cluster.hpp>
 
 #include "cluster/cluster_core.hpp"
+#include "cluster/device_list.hpp"
 
 namespace fastgpu::inline v0 {
 

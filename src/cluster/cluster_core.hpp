@@ -143,8 +143,4 @@ class cluster_core final : public ref_counted, public environment {
   std::thread watcher_;
 };
 
-/// Makes the devices that a list names; see cluster_options::devices.
-/// @throws error  errc::invalid_argument, errc::no_usable_device
-[[nodiscard]] std::vector<std::unique_ptr<device>> make_devices(const std::string& list);
-
 }  // namespace fastgpu::inline v0::detail

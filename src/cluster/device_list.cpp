@@ -1,17 +1,17 @@
+#include "cluster/device_list.hpp"
+
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <string>
-#include <string_view>
+#include <iterator>
+#include <mutex>
+#include <utility>
 
 #include <fastgpu/error.hpp>
 
-#include "cluster/cluster_core.hpp"
 #include "device/faulty_device.hpp"
 #include "device/host_device.hpp"
 #include "device/paced_device.hpp"
-
-/// @file
-/// Reads device lists: `host:2,paced:100*3`.
 
 namespace fastgpu::inline v0::detail {
 namespace {
@@ -31,6 +31,39 @@ Number number(std::string_view text, std::string_view item, std::string_view exp
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (problem != std::errc{} || end != text.data() + text.size()) refuse(item, expected);
   return value;
+}
+
+struct kinds {
+  std::mutex mutex;
+  std::vector<device_kind> added;
+};
+
+/// Made at its first use: kinds are added before main() in any order.
+kinds& other_kinds()
+{
+  static kinds instance;
+  return instance;
+}
+
+device_kind find_kind(std::string_view name)
+{
+  auto& others = other_kinds();
+  const std::scoped_lock lock{others.mutex};
+  const auto at =
+      std::find_if(others.added.begin(), others.added.end(), [&](const device_kind& k) { return k.name == name; });
+  return at == others.added.end() ? device_kind{} : *at;
+}
+
+std::vector<device_kind> all_kinds()
+{
+  auto& others = other_kinds();
+  const std::scoped_lock lock{others.mutex};
+  return others.added;
+}
+
+void append(std::vector<std::unique_ptr<device>>&& devices, std::vector<std::unique_ptr<device>>& to)
+{
+  std::move(devices.begin(), devices.end(), std::back_inserter(to));
 }
 
 /// Appends what one item of the list names.
@@ -64,6 +97,8 @@ void add_item(std::string_view item, std::vector<std::unique_ptr<device>>& to)
     } else if (kind == "faulty") {
       const auto seed = number<std::uint64_t>(argument, item, "faulty:SEED with a number");
       to.push_back(std::make_unique<faulty_device>(id, fault_plan{.seed = seed + i}, name));
+    } else if (const auto other = find_kind(kind); other.make != nullptr) {
+      append(other.make(argument, id), to);
     } else if (kind == "cuda") {
       throw error{errc::no_usable_device,
                   "devices: '" + std::string{item} + "': this build of fastgpu has no CUDA back end"};
@@ -78,7 +113,13 @@ void add_item(std::string_view item, std::vector<std::unique_ptr<device>>& to)
 std::vector<std::unique_ptr<device>> make_devices(const std::string& list)
 {
   std::vector<std::unique_ptr<device>> devices;
-  std::string_view rest = list.empty() ? std::string_view{"host"} : std::string_view{list};
+  std::string_view rest = list;
+  if (list.empty()) {
+    for (const auto& kind : all_kinds()) {
+      if (kind.make_all != nullptr) append(kind.make_all({static_cast<std::uint32_t>(devices.size())}), devices);
+    }
+    rest = "host";  // for programs that only have an entry for it
+  }
   for (;;) {
     const auto comma = rest.find(',');
     add_item(rest.substr(0, comma), devices);
@@ -86,6 +127,13 @@ std::vector<std::unique_ptr<device>> make_devices(const std::string& list)
     rest.remove_prefix(comma + 1);
   }
   return devices;
+}
+
+void add_device_kind(const device_kind& kind)
+{
+  auto& others = other_kinds();
+  const std::scoped_lock lock{others.mutex};
+  others.added.push_back(kind);
 }
 
 }  // namespace fastgpu::inline v0::detail

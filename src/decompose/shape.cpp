@@ -142,6 +142,7 @@ space_shape shape_by_cost(const double* costs, std::size_t items, std::size_t co
   shape.count = static_cast<std::uint32_t>(table->bounds.size() - 1);
   shape.dimensions[0] = {static_cast<std::int64_t>(items), static_cast<std::int64_t>(shape.count), 1, 0};
   shape.costs = table;
+  shape.bounds = table->bounds.data();
   return shape;
 }
 

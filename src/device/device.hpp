@@ -29,6 +29,12 @@ struct sealed_partial {
   std::uint64_t counter = 0;        ///< Subtasks counted while folding, apart from the fold-set.
 };
 
+/// How batches of a session should be cut, where run_options leave it to measurement.
+struct batch_hints {
+  std::uint32_t first = 1;      ///< Subtasks of a batch, before any was measured.
+  double target_ns = 0;         ///< A batch takes at least about this long.
+};
+
 /// One worker of a device in one run.
 ///
 /// A kernel's failure, a device's failure and a lost device are statuses, never exceptions: each asks for something
@@ -52,7 +58,10 @@ class device_session {
   /// Batches that may be under way at a time.
   [[nodiscard]] virtual std::uint32_t in_flight_max() const noexcept { return 1; }
 
+  [[nodiscard]] virtual batch_hints hints() const noexcept { return {}; }
+
   /// Closes the partial and opens a new one. @pre  Nothing is under way.
+  /// @throws error  The device is lost, the open partial with it.
   [[nodiscard]] virtual sealed_partial seal() = 0;
 
   /// Why the last batch failed.

@@ -2,18 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <gsl/assert>
 
-#include <fastgpu/observe/log.hpp>
-#include <fastgpu/register.hpp>
-
 #include "aggregate/forest.hpp"
 #include "cluster/cluster_core.hpp"
+#include "execute/device_choice.hpp"
 #include "execute/run_state.hpp"
 
 /// @file
@@ -58,52 +55,6 @@ void check_forest(const job_data& job, std::size_t workers, std::uint64_t bytes_
   }
 }
 
-void check_memory(const job_data& job)
-{
-  for (std::uint32_t i = 0; i < job.argument_count; ++i) {
-    if (job.arguments[i].where.kind == memory_kind::device) {
-      throw error{errc::no_usable_device,
-                  "argument " + std::to_string(i) + " lies in GPU memory, which no device of this cluster can read"};
-    }
-  }
-}
-
-double strength(const device_info& device) { return device.speed > 0 ? device.speed : device.workers; }
-
-/// Of devices that round differently, the class with most strength; all of them where that does not matter.
-std::vector<device_info> of_one_class(std::vector<device_info> devices, const job_data& job, fold_kind fold,
-                                      const run_options& options)
-{
-  if (fold != fold_kind::ordered || job.code->portable || options.mix_numeric_classes) return devices;
-  std::map<std::string, double> classes;
-  for (const auto& d : devices) classes[d.numeric_class] += strength(d);
-  if (classes.size() < 2) return devices;
-  const auto best = std::max_element(classes.begin(), classes.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
-  log_line(log_level::info, "an ordered reduction uses devices of numeric class " + best->first + " alone");
-  std::erase_if(devices, [&](const device_info& d) { return d.numeric_class != best->first; });
-  return devices;
-}
-
-/// The devices whose back end has an entry for the job's program. Those that the user asked for by name must have one.
-std::vector<device_info> with_entry(std::vector<device_info> devices, const job_data& job, bool by_name)
-{
-  const auto lacks = [&](const device_info& d) {
-    return d.backend != "host" && !is_registered(*job.code, d.backend);
-  };
-  const auto found = std::find_if(devices.begin(), devices.end(), lacks);
-  if (found == devices.end()) return devices;
-  const auto name = *job.code->kernel == '\0' ? std::string{"this kernel, which has no registered name,"}
-                                              : "kernel '" + std::string{job.code->kernel} + "'";
-  const auto why = name + " has no entry for back end '" + found->backend + "' of device " +
-                   std::to_string(found->id.value) + " (" + found->name + ")";
-  if (by_name) throw error{errc::kernel_not_registered, why};
-  std::erase_if(devices, lacks);
-  if (devices.empty()) throw error{errc::kernel_not_registered, why};
-  log_line(log_level::info, why + "; it is left out");
-  return devices;
-}
-
 /// A placement is someone's data: it may be for another job, and edited.
 void check_placement(const placement& table, const job_data& job, std::size_t devices)
 {
@@ -136,7 +87,6 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
   }
   const auto& data = job->data;
   const auto fold = choose_fold(data, options.reduction);
-  check_memory(data);
   if (data.shape.count == 0 && fold != fold_kind::none && data.code->values->identity == nullptr) {
     throw error{errc::empty_reduction,
                 std::string{"nothing to reduce, and "} + data.code->values->name + " has no identity"};
@@ -149,7 +99,7 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
   double assign_s = 0;
   if (given == nullptr) {
     const auto begin = steady_clock::now();
-    auto devices = with_entry(match(core->describe(data.code), options.need), data, core->devices_by_name());
+    auto devices = able_devices(match(core->describe(data.code), options.need), data, core->devices_by_name());
     devices = of_one_class(std::move(devices), data, fold, options);
     made = assign(subtask_list{data.shape}, devices, options.policy);
     assign_s = std::chrono::duration<double>(steady_clock::now() - begin).count();
@@ -157,7 +107,7 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
     check_placement(*given, data, core->devices().size());
     std::vector<device_info> devices;
     for (const auto& entry : given->entries) devices.push_back(core->devices()[entry.device.value]->info());
-    if (of_one_class(with_entry(devices, data, true), data, fold, options).size() != devices.size()) {
+    if (of_one_class(able_devices(devices, data, true), data, fold, options).size() != devices.size()) {
       throw error{errc::placement_mismatch, "placement: an ordered reduction over devices that round differently; "
                                             "see run_options::mix_numeric_classes"};
     }

@@ -54,7 +54,8 @@ void run_state::poll(std::uint32_t worker)
   const auto at =
       std::find_if(me.under_way.begin(), me.under_way.end(), [&](const auto& b) { return b.first == batch; });
   Expects(at != me.under_way.end());
-  const auto begin_ns = at->second;
+  // What was launched while another batch was under way has begun when that one was done.
+  const auto begin_ns = std::max(at->second, me.last_ns);
   me.under_way.erase(at);
   me.measuring = true;
   if (status == batch_status::done) {
@@ -115,7 +116,7 @@ void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
   me.measured += batch.size();
   // The mean of all remembers the giants of a heavy tail, of which the last few batches know nothing.
   const auto expected = std::max({me.ns_per_subtask, me.measured_ns / me.measured, 1e-3});
-  const auto target = options_.batches.target.count * 1e9 / expected;
+  const auto target = std::max(options_.batches.target.count * 1e9, me.hints.target_ns) / expected;
   const auto wanted = std::clamp<double>(me.deque.peek().size() / left_share_usual, target, targets_max * target);
   const auto most = std::min<double>(static_cast<double>(me.batch) * batch_growth_max, 1u << 30);
   me.batch = static_cast<std::uint32_t>(std::clamp(wanted, 1.0, std::max(most, 1.0)));

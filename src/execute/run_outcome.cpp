@@ -19,7 +19,13 @@ void run_state::seal(std::uint32_t worker)
   me.seal_seen = seal_tick_.load(std::memory_order_relaxed);
   me.back_to_back = false;
   const auto begin_ns = since_start();
-  auto sealed = me.session->seal();
+  sealed_partial sealed;
+  try {
+    sealed = me.session->seal();
+  } catch (const error& e) {
+    report_lost(worker, {}, e.why());
+    return;
+  }
   if (!sealed.values) return;
 
   const auto lock = lock_soon(mutex_);

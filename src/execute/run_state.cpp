@@ -231,6 +231,8 @@ bool run_state::open_session(std::uint32_t worker)
       me.incarnation = ledger_.incarnation({place.device});
     }
     me.session = core_->devices()[place.device]->open({&job_->data, fold_, &phase_, place.worker, &core_->memory()});
+    me.hints = me.session->hints();
+    if (options_.batches.how == batching::kind::adaptive) me.batch = std::max(me.batch, me.hints.first);
     return true;
   } catch (const std::exception& e) {
     report_lost(worker, {}, {make_error_code(errc::device_lost), std::string{"opening a session: "} + e.what()});

@@ -117,6 +117,7 @@ class run_state final : public run_core {
     std::atomic<std::int64_t> first_ns = -1;             // since the start; when it took its first batch
     // The rest belongs to the worker.
     std::unique_ptr<device_session> session;
+    batch_hints hints;  // the session's
     std::uint32_t incarnation = 0;
     std::vector<std::pair<interval, std::int64_t>> under_way;  // batches and when they were launched
     double ns_per_subtask = 0;  // of the last batches

@@ -220,7 +220,7 @@ TEST(Embedding, RefusesArgumentsThatDoNotFitAndNamesThem)
               (void)fastgpu::execute(cluster,
                                      fastgpu::make_job(10, copy, fastgpu::slices(on_gpu), fastgpu::gather(out)));
             }),
-            "argument 0 lies in GPU memory, which no device of this cluster can read");
+            "argument 0 lies in GPU memory, which device 0 (host:1) cannot read");
 }
 
 }  // namespace

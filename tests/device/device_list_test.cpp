@@ -1,4 +1,4 @@
-#include "cluster/cluster_core.hpp"
+#include "cluster/device_list.hpp"
 
 #include <cstdint>
 #include <string>

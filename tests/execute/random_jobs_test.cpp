@@ -1,3 +1,5 @@
+#include "support/emulated_backend.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +15,7 @@
 #include <fastgpu/aggregate/superaccumulator.hpp>
 #include <fastgpu/fastgpu.hpp>
 
+#include "support/fake_gpu_kind.hpp"
 #include "support/indices.hpp"
 #include "support/ordered_reference.hpp"
 #include "support/splitmix.hpp"
@@ -107,7 +110,11 @@ struct scenario {
     devices = pick<std::string>({"host:1", "host:2", "host:3", "host:1*3", "host:1*7", "host:2*2",
                                  "host:1,paced:200000", "paced:300000*3", "host:1,faulty:" + std::to_string(seed),
                                  "host:2,faulty:" + std::to_string(seed) + "*3",
-                                 "host:1*2,faulty:" + std::to_string(seed) + "*2,paced:100000"});
+                                 "host:1*2,faulty:" + std::to_string(seed) + "*2,paced:100000",
+                                 "fakegpu:" + std::to_string(seed), "fakegpu:" + std::to_string(seed) + "*3",
+                                 "fakegpu:" + std::to_string(seed) + "*2,host:1",
+                                 "fakegpu:" + std::to_string(seed) + ",faulty:" + std::to_string(seed)});
+    options.mix_numeric_classes = true;  // all of them compute on this machine's cores
     options.policy = pick<fastgpu::assignment_policy>({fastgpu::equal{}, fastgpu::least_loaded{}, fastgpu::by_speed{}});
     options.batches = pick<fastgpu::batching>({fastgpu::batching::fixed(1), fastgpu::batching::fixed(5),
                                                fastgpu::batching::guided(), fastgpu::batching::guided(3),

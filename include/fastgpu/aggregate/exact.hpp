@@ -20,17 +20,29 @@ concept exactly_summed = std::is_same_v<T, float> || std::is_same_v<T, double>;
 /// The exact sum of one scalar of a value: a superaccumulator for floating point, a wrapping integer else.
 template <class T>
 struct exact_scalar {
-  std::uint64_t total = 0;
-  FASTGPU_HD constexpr void add(T value) { total += static_cast<std::uint64_t>(value); }
-  FASTGPU_HD constexpr void add(const exact_scalar& other) { total += other.total; }
+  std::int64_t total = 0;  // modulo 2^64
+  FASTGPU_HD constexpr void add(T value) { total = plus(total, static_cast<std::int64_t>(value)); }
+  template <class AddTo>
+  FASTGPU_HD constexpr void add(T value, const AddTo& to)
+  {
+    to(total, static_cast<std::int64_t>(value));
+  }
+  FASTGPU_HD constexpr void add(const exact_scalar& other) { total = plus(total, other.total); }
   FASTGPU_HD constexpr void normalize() {}
   FASTGPU_HD constexpr T value() const { return static_cast<T>(total); }
+
+ private:
+  FASTGPU_HD static constexpr std::int64_t plus(std::int64_t a, std::int64_t b)
+  {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  }
 };
 template <class T>
   requires exactly_summed<T>
 struct exact_scalar<T> : superaccumulator<T> {};
 
-/// The state in which an operation's values are summed exactly. Operations without one have no `add`.
+/// The state in which an operation's values are summed exactly: int64 limbs and nothing else, so that states merge by
+/// adding theirs one by one. Operations without one have no `add`.
 template <class Op>
 struct exact_state {
   static constexpr bool supported = false;
@@ -43,6 +55,11 @@ struct exact_state<sum<T>> {
   exact_scalar<T> scalar{};
 
   FASTGPU_HD void add(const T& value) { scalar.add(value); }
+  template <class AddTo>  // as in superaccumulator
+  FASTGPU_HD void add(const T& value, const AddTo& to)
+  {
+    scalar.add(value, to);
+  }
   FASTGPU_HD void add(const T* values, std::size_t n) { scalar.add(values, n); }
   FASTGPU_HD void add(const exact_state& other) { scalar.add(other.scalar); }
   FASTGPU_HD void normalize() { scalar.normalize(); }
@@ -57,6 +74,11 @@ struct exact_field {
   FASTGPU_HD void add(const typename traits::owner& value)
   {
     for (std::size_t i = 0; i < traits::count; ++i) scalars[i].add(scalar_at(value.*Field, i));
+  }
+  template <class AddTo>
+  FASTGPU_HD void add(const typename traits::owner& value, const AddTo& to)
+  {
+    for (std::size_t i = 0; i < traits::count; ++i) scalars[i].add(scalar_at(value.*Field, i), to);
   }
   FASTGPU_HD void merge(const exact_field& other)
   {
@@ -80,6 +102,11 @@ struct exact_state<sum_of<Fields...>> : exact_field<Fields>... {
   using value_type = typename sum_of<Fields...>::value_type;
 
   FASTGPU_HD void add(const value_type& value) { (exact_field<Fields>::add(value), ...); }
+  template <class AddTo>
+  FASTGPU_HD void add(const value_type& value, const AddTo& to)
+  {
+    (exact_field<Fields>::add(value, to), ...);
+  }
   FASTGPU_HD void add(const exact_state& other) { (exact_field<Fields>::merge(other), ...); }
   FASTGPU_HD void normalize() { (exact_field<Fields>::normalize(), ...); }
   FASTGPU_HD value_type value() const

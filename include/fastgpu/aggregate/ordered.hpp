@@ -121,7 +121,7 @@ V fold_streamed(const Op& op, const block<N>& b, const Element& element, const A
 /// Depth first through the merge tree, for values too large for 256 of them on the stack.
 /// @param element  V(std::int64_t k): element k of the subtask.
 template <class V, class Op, class Element>
-V fold_recursive(const Op& op, std::int64_t n, const Element& element, std::int64_t lane = 0, std::int64_t step = 1)
+FASTGPU_HD V fold_recursive(const Op& op, std::int64_t n, const Element& element, std::int64_t lane = 0, std::int64_t step = 1)
 {
   if (step == lane_count) {
     V value = element(lane);

@@ -91,20 +91,24 @@ class superaccumulator {
   /// Adds `value`, exactly.
   ///
   /// @pre  adds_before_normalize is kept.
-  FASTGPU_HD constexpr void add(Float value)
+  FASTGPU_HD constexpr void add(Float value) { add(value, plainly{}); }
+
+  /// The same by `to(limb, summand)` for each limb that changes: several threads may add at a time where that is atomic.
+  template <class AddTo>
+  FASTGPU_HD constexpr void add(Float value, const AddTo& to)
   {
     const auto bits = bits_of(value);
     if (exponent_of(bits) == exponent_special) [[unlikely]] {
-      count(bits);
+      to(limbs_[limb_of_special(bits)], 1);
       return;
     }
     const auto s = split(bits);
-    bump(s.digit, s.low);
+    to(limbs_[s.digit], s.low);
     if constexpr (significand_bits > digit_bits) {
-      bump(s.digit + 1, s.high & digit_mask);
-      bump(s.digit + 2, s.high >> digit_bits);  // keeps the sign
+      to(limbs_[s.digit + 1], s.high & digit_mask);
+      to(limbs_[s.digit + 2], s.high >> digit_bits);  // keeps the sign
     } else {
-      bump(s.digit + 1, s.high);
+      to(limbs_[s.digit + 1], s.high);
     }
   }
 
@@ -220,7 +224,7 @@ class superaccumulator {
   {
     const auto bits = bits_of(value);
     if (exponent_of(bits) == exponent_special) [[unlikely]] {
-      count(bits);
+      bump(limb_of_special(bits), 1);
       return;
     }
     const auto s = split(bits);
@@ -228,20 +232,20 @@ class superaccumulator {
     bump(s.digit + 1, s.high);
   }
 
-  FASTGPU_HD constexpr void count(std::uint64_t special)
+  FASTGPU_HD static constexpr int limb_of_special(std::uint64_t special)
   {
-    if ((special & (hidden_bit - 1)) != 0) {
-      bump(nan_limb, 1);
-    } else {
-      bump(special == inf_bits ? plus_inf_limb : minus_inf_limb, 1);
-    }
+    if ((special & (hidden_bit - 1)) != 0) return nan_limb;
+    return special == inf_bits ? plus_inf_limb : minus_inf_limb;
   }
 
   // Wraps around instead of being undefined: limbs may have come from outside.
-  FASTGPU_HD constexpr void bump(int limb, std::int64_t by)
-  {
-    limbs_[limb] = static_cast<std::int64_t>(static_cast<std::uint64_t>(limbs_[limb]) + static_cast<std::uint64_t>(by));
-  }
+  struct plainly {
+    FASTGPU_HD constexpr void operator()(std::int64_t& limb, std::int64_t by) const
+    {
+      limb = static_cast<std::int64_t>(static_cast<std::uint64_t>(limb) + static_cast<std::uint64_t>(by));
+    }
+  };
+  FASTGPU_HD constexpr void bump(int limb, std::int64_t by) { plainly{}(limbs_[limb], by); }
 
   FASTGPU_HD constexpr void negate()
   {

@@ -27,19 +27,24 @@ struct dimension {
   std::int64_t longer = 0;
 };
 
-struct space_shape {
+/// What tells the indices of a subtask: plain data, for kernels on a GPU too.
+struct flat_shape {
   std::int32_t rank = 1;
   std::uint32_t count = 0;      ///< Subtasks.
   std::uint32_t span_log2 = 0;  ///< A span is 2^span_log2 subtasks.
   dimension dimensions[3];
-  ref<const cost_table> costs;  ///< Set for lists with costs; their bounds replace `dimensions`.
+  const std::int64_t* bounds = nullptr;  ///< [count + 1] first items, for lists with costs; replace `dimensions`.
 };
 
-inline std::int64_t tile_begin(const dimension& d, std::int64_t tile)
+struct space_shape : flat_shape {
+  ref<const cost_table> costs;  ///< Owns `bounds`.
+};
+
+FASTGPU_HD inline std::int64_t tile_begin(const dimension& d, std::int64_t tile)
 {
   return tile * d.size + (tile < d.longer ? tile : d.longer);
 }
-inline std::int64_t tile_end(const dimension& d, std::int64_t tile)
+FASTGPU_HD inline std::int64_t tile_end(const dimension& d, std::int64_t tile)
 {
   const auto begin = tile_begin(d, tile);
   const auto size = d.size + (tile < d.longer ? 1 : 0);
@@ -48,14 +53,14 @@ inline std::int64_t tile_end(const dimension& d, std::int64_t tile)
 
 /// The indices of subtask `number`.
 template <int N>
-block<N> block_of(const space_shape& shape, std::uint32_t number)
+FASTGPU_HD block<N> block_of(const flat_shape& shape, std::uint32_t number)
 {
   block<N> b;
   b.subtask = number;
   if constexpr (N == 1) {
-    if (shape.costs) {
-      b.begin[0] = shape.costs->bounds[number];
-      b.end[0] = shape.costs->bounds[number + 1];
+    if (shape.bounds != nullptr) {
+      b.begin[0] = shape.bounds[number];
+      b.end[0] = shape.bounds[number + 1];
       return b;
     }
   }
@@ -68,6 +73,19 @@ block<N> block_of(const space_shape& shape, std::uint32_t number)
     b.end[d] = tile_end(dim, tile);
   }
   return b;
+}
+
+/// Index `k` of a block's, counted row-major.
+template <int N>
+FASTGPU_HD index<N> index_at(const block<N>& b, std::int64_t k)
+{
+  index<N> at;
+  for (int d = N - 1; d > 0; --d) {
+    at[d] = b.begin[d] + k % b.size(d);
+    k /= b.size(d);
+  }
+  at[0] = b.begin[0] + k;
+  return at;
 }
 
 /// Largest block's size in each dimension; 1 in those that the shape has not.

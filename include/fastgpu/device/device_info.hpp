@@ -23,6 +23,11 @@ struct device_info {
   std::uint32_t workers = 1;         ///< Threads that take batches: a host device's threads; 1 for a GPU.
   std::uint64_t memory_bytes = 0;    ///< Memory for data and kernels; 0: unknown.
   std::int32_t compute_capability = 0;  ///< Of a GPU, 10 x major + minor; 0 for others.
+  std::string model{};               ///< Of a GPU: "NVIDIA H200".
+  std::uint32_t multiprocessors = 0; ///< Of a GPU.
+  std::uint64_t memory_bytes_a_second = 0;  ///< Of a GPU: peak bandwidth of its memory; 0: unknown.
+  std::string pci_address{};         ///< Of a GPU: "0000:17:00.0".
+  std::int32_t driver = 0;           ///< Of a GPU: 1000 x major + 10 x minor of the CUDA version its driver supports.
   std::vector<std::string> labels;   ///< Free words that requirements can ask for.
   std::string numeric_class;         ///< Devices of one class give the same bits for the same kernel.
   /// Iteration indices a second, of the kernel that it ran last; 0: none. Placements that execute() makes go by the

@@ -1,0 +1,175 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <fastgpu/cuda/devices.hpp>
+#include <fastgpu/cuda/runner.cuh>
+#include <fastgpu/register.hpp>
+
+/// @file
+/// How programs get their entry for CUDA GPUs: by being compiled by nvcc, where kernels have a registered name or are
+/// extended `__host__ __device__` lambdas.
+
+namespace fastgpu::inline v0::detail {
+
+/// Whether nvcc may put `Kernel` on a GPU. Others are host kernels, also in files that nvcc compiles: nothing tells
+/// whether their functions are FASTGPU_HD.
+template <class Kernel>
+constexpr bool is_gpu_kernel()
+{
+  if constexpr (requires { typename Kernel::gpu_kernel_of; }) {
+    return is_gpu_kernel<typename Kernel::gpu_kernel_of>();
+  } else {
+    return *kernel_name<Kernel>() != '\0' || __nv_is_extended_host_device_lambda_closure_type(Kernel);
+  }
+}
+
+/// A program's launches.
+template <class S>
+class cuda_program {
+  using params = typename S::params;
+  using V = typename S::value;
+  static constexpr bool folds_exactly = S::reduces && exact_state<typename S::operation>::supported && !S::tallies;
+
+  static int load()
+  {
+    cudaFuncAttributes attributes;
+    return done(cudaFuncGetAttributes(&attributes, first_kernel()));
+  }
+
+  static const void* first_kernel()
+  {
+    if constexpr (!S::reduces) {
+      return reinterpret_cast<const void*>(&gpu_run<S>);
+    } else if constexpr (S::tallies) {
+      return reinterpret_cast<const void*>(&gpu_fold_spans<S>);
+    } else if constexpr (S::order_free) {
+      return reinterpret_cast<const void*>(&gpu_fold_total<S>);
+    } else {
+      return reinterpret_cast<const void*>(&gpu_fold_spans<S>);
+    }
+  }
+
+  static std::size_t scratch_bytes(const gpu_batch& batch)
+  {
+    switch (batch.fold) {
+      case fold_kind::none:
+      case fold_kind::exact: return 0;
+      case fold_kind::single: return S::tallies ? 0 : gpu_flags_offset<V>(batch.blocks) + batch.blocks;
+      case fold_kind::ordered: return S::subtask_values_bytes(batch);
+    }
+    return 0;
+  }
+
+  static int launch(const gpu_batch& batch, void* stream)
+  {
+    const params p{batch};
+    const auto on = static_cast<cudaStream_t>(stream);
+    if constexpr (!S::reduces) {
+      gpu_run<S><<<blocks_for(batch, p, gpu_threads), gpu_threads, 0, on>>>(p);
+    } else {
+      switch (batch.fold) {
+        case fold_kind::none: break;
+        case fold_kind::single: launch_single(batch, p, on); break;
+        case fold_kind::exact: launch_exact(batch, p, on); break;
+        case fold_kind::ordered: launch_ordered(batch, p, on); break;
+      }
+    }
+    return done(cudaGetLastError());
+  }
+
+  static void launch_single([[maybe_unused]] const gpu_batch& batch, [[maybe_unused]] const params& p,
+                            [[maybe_unused]] cudaStream_t on)
+  {
+    if constexpr (S::tallies) {
+      const auto bytes = sizeof(V) * static_cast<std::size_t>(p.width);
+      const auto blocks = blocks_for(batch, p, gpu_threads);
+      if (bytes <= gpu_shared_tally_bytes) {
+        gpu_tally_total<S, true><<<blocks, gpu_threads, bytes, on>>>(p);
+      } else {
+        gpu_tally_total<S, false><<<blocks, gpu_threads, 0, on>>>(p);
+      }
+    } else if constexpr (S::commutative) {
+      constexpr auto threads = gpu_fold_threads<V>;
+      const auto blocks = blocks_for(batch, p, threads);
+      gpu_fold_total<S><<<blocks, threads, 0, on>>>(p, batch.scratch);
+      gpu_merge_totals<S><<<1, threads, 0, on>>>(p, batch.scratch, blocks);
+    }
+  }
+
+  static void launch_exact([[maybe_unused]] const gpu_batch& batch, [[maybe_unused]] const params& p,
+                           [[maybe_unused]] cudaStream_t on)
+  {
+    if constexpr (folds_exactly) {
+      gpu_fold_exact<S><<<blocks_for(batch, p, gpu_threads), gpu_threads, 0, on>>>(p);
+      gpu_normalize_exact<S><<<1, 1, 0, on>>>(p);
+    }
+  }
+
+  static void launch_ordered([[maybe_unused]] const gpu_batch& batch, [[maybe_unused]] const params& p,
+                             [[maybe_unused]] cudaStream_t on)
+  {
+    if constexpr (!S::order_free) {
+      const std::uint64_t subtasks = p.end - p.begin;
+      if constexpr (S::by_lanes) {
+        gpu_fold_lanes<S><<<grid(batch, subtasks * p.threads_a_subtask), gpu_threads, 0, on>>>(p);
+      } else if constexpr (!S::tallies) {
+        gpu_fold_subtasks<S><<<grid(batch, subtasks), gpu_threads, 0, on>>>(p);
+      }
+      if (S::tallies || p.subtask_values != p.span_values) {
+        gpu_fold_spans<S><<<grid(batch, S::span_count(p)), gpu_threads, 0, on>>>(p);
+      }
+    }
+  }
+
+  /// Blocks for gpu_for_each(): no more than fill the GPU, no fewer than one.
+  static std::uint32_t blocks_for(const gpu_batch& batch, const params& p, std::uint64_t threads)
+  {
+    const std::uint64_t subtasks = p.end - p.begin;
+    auto wanted = subtasks;
+    if constexpr (S::by_element && S::rank == 1) {
+      wanted = subtasks * batch.largest_subtask;
+    } else if constexpr (S::by_element) {
+      wanted = subtasks * p.threads_a_subtask;
+    }
+    return static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>((wanted + threads - 1) / threads, 1, std::max(batch.blocks, 1u)));
+  }
+  static std::uint32_t grid(const gpu_batch& batch, std::uint64_t threads)
+  {
+    return static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>((threads + gpu_threads - 1) / gpu_threads, 1, std::max(batch.blocks, 1u)));
+  }
+
+  static int done(cudaError_t status) { return static_cast<int>(status); }
+
+ public:
+  static constexpr gpu_entry entry{&load, &scratch_bytes, &launch};
+};
+
+struct cuda_backend {
+  static constexpr const char* name = "cuda";
+
+  template <class Program>
+  static constexpr bool takes()
+  {
+    using S = typename Program::gpu;
+    if constexpr (S::form != kernel_form::by_context && is_gpu_kernel<typename Program::kernel>()) {
+      static_assert(std::is_trivially_copyable_v<typename Program::kernel>,
+                    "fastgpu: a kernel's bytes travel to GPUs: it must be trivially copyable");
+      return true;
+    } else {
+      return false;
+    }
+  }
+  template <class Program>
+  static constexpr const gpu_entry* gpu_entry_of()
+  {
+    return &cuda_program<typename Program::gpu>::entry;
+  }
+};
+
+}  // namespace fastgpu::inline v0::detail

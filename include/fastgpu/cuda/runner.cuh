@@ -1,0 +1,254 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <cuda_runtime_api.h>
+
+#include <fastgpu/detail/gpu_subtasks.hpp>
+
+/// @file
+/// The kernels that run a program's subtasks on a GPU. nvcc only. Their arithmetic is in gpu_subtasks.hpp; here is what
+/// threads share out and what they do together.
+
+namespace fastgpu::inline v0::detail {
+
+/// Threads of a block: as many as the shape ordered/1 has lanes.
+inline constexpr unsigned gpu_threads = 256;
+
+/// The same where each has a value in shared memory; a power of two.
+template <class V>
+inline constexpr unsigned gpu_fold_threads = sizeof(V) <= 64 ? 256 : sizeof(V) <= 128 ? 128 : sizeof(V) <= 256 ? 64 : 32;
+
+/// Vectors up to this size are tallied in shared memory first.
+inline constexpr std::size_t gpu_shared_tally_bytes = 16384;
+
+/// Room for values in shared memory, which has no constructors.
+template <class V, unsigned Count>
+struct gpu_shared {
+  alignas(16) alignas(V) unsigned char bytes[Count * sizeof(V)];
+  __device__ V* data() { return reinterpret_cast<V*>(bytes); }
+};
+
+/// A value that may not be there yet.
+template <class V>
+struct gpu_optional {
+  alignas(V) unsigned char bytes[sizeof(V)];
+  bool there = false;
+
+  __device__ V& value() { return *reinterpret_cast<V*>(bytes); }
+  template <class Op>
+  __device__ void merge(const Op& op, const V& v)
+  {
+    value() = there ? op(value(), v) : v;
+    there = true;
+  }
+};
+
+struct gpu_atomic_add {
+  __device__ void operator()(std::int64_t& limb, std::int64_t by) const
+  {
+    atomicAdd(reinterpret_cast<unsigned long long*>(&limb), static_cast<unsigned long long>(by));
+  }
+};
+
+/// Calls `each` for every index of the batch that is this thread's, or every block where the kernel takes blocks.
+template <class S, class Each>
+__device__ void gpu_for_each(const typename S::params& p, const Each& each)
+{
+  const auto thread = std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  const auto threads = std::uint64_t{gridDim.x} * blockDim.x;
+  if constexpr (!S::by_element) {
+    for (auto s = p.begin + thread; s < p.end; s += threads) {
+      each(block_of<S::rank>(p.shape, static_cast<std::uint32_t>(s)));
+    }
+  } else if constexpr (S::rank == 1) {  // the subtasks' indices follow each other
+    const auto first = block_of<1>(p.shape, p.begin).begin[0];
+    const auto last = block_of<1>(p.shape, p.end - 1).end[0];
+    for (auto i = first + static_cast<std::int64_t>(thread); i < last; i += static_cast<std::int64_t>(threads)) {
+      each(index<1>{{i}});
+    }
+  } else {
+    const auto lane = static_cast<std::int64_t>(thread % p.threads_a_subtask);
+    const auto step = threads / p.threads_a_subtask;
+    for (auto s = p.begin + thread / p.threads_a_subtask; s < p.end; s += step) {
+      const auto b = block_of<S::rank>(p.shape, static_cast<std::uint32_t>(s));
+      const auto n = b.count();
+      for (auto k = lane; k < n; k += p.threads_a_subtask) each(index_at(b, k));
+    }
+  }
+}
+
+/// Nothing reduced.
+template <class S>
+__global__ void __launch_bounds__(gpu_threads) gpu_run(const __grid_constant__ typename S::params p)
+{
+  gpu_for_each<S>(p, [&](const auto& at) { S::run_at(p, at); });
+}
+
+// One accumulator: order-free operations, and mode `fast` ---------------------------------------------------------------
+
+/// Where blocks leave their values for gpu_merge_totals(): [blocks] values, then [blocks] flags.
+template <class V>
+__host__ __device__ constexpr std::size_t gpu_flags_offset(std::uint32_t blocks)
+{
+  return (sizeof(V) * blocks + 15) / 16 * 16;
+}
+
+/// Merges what the block's threads have into what thread 0 has.
+template <class V, unsigned Threads, class Op>
+__device__ void gpu_merge_block(const Op& op, gpu_optional<V>& mine)
+{
+  __shared__ gpu_shared<V, Threads> values;
+  __shared__ bool there[Threads];
+  there[threadIdx.x] = mine.there;
+  if (mine.there) values.data()[threadIdx.x] = mine.value();
+  for (unsigned step = Threads / 2; step >= 1; step /= 2) {
+    __syncthreads();
+    if (threadIdx.x < step && there[threadIdx.x + step]) {
+      mine.merge(op, values.data()[threadIdx.x + step]);
+      values.data()[threadIdx.x] = mine.value();
+      there[threadIdx.x] = true;
+    }
+  }
+}
+
+template <class S>
+__global__ void __launch_bounds__(gpu_fold_threads<typename S::value>)
+    gpu_fold_total(const __grid_constant__ typename S::params p, void* block_values)
+{
+  using V = typename S::value;
+  gpu_optional<V> mine;
+  gpu_for_each<S>(p, [&](const auto& at) { mine.merge(p.op, S::value_at(p, at)); });
+  gpu_merge_block<V, gpu_fold_threads<V>>(p.op, mine);
+  if (threadIdx.x != 0) return;
+  if (mine.there) static_cast<V*>(block_values)[blockIdx.x] = mine.value();
+  static_cast<bool*>(block_values)[gpu_flags_offset<V>(gridDim.x) + blockIdx.x] = mine.there;
+}
+
+/// One block: merges the values of gpu_fold_total()'s `blocks` into the accumulator.
+template <class S>
+__global__ void __launch_bounds__(gpu_fold_threads<typename S::value>)
+    gpu_merge_totals(const __grid_constant__ typename S::params p, void* block_values, std::uint32_t blocks)
+{
+  using V = typename S::value;
+  const auto* values = static_cast<const V*>(block_values);
+  const auto* there = static_cast<const bool*>(block_values) + gpu_flags_offset<V>(blocks);
+  gpu_optional<V> mine;
+  for (auto b = threadIdx.x; b < blocks; b += blockDim.x) {
+    if (there[b]) mine.merge(p.op, values[b]);
+  }
+  gpu_merge_block<V, gpu_fold_threads<V>>(p.op, mine);
+  if (threadIdx.x != 0 || !mine.there) return;
+  auto* total = static_cast<V*>(p.total);
+  auto* present = reinterpret_cast<std::uint32_t*>(static_cast<char*>(p.total) + gpu_present_offset(sizeof(V)));
+  *total = *present != 0 ? p.op(*total, mine.value()) : mine.value();
+  *present = 1;
+}
+
+/// Every thread merges into one vector, atomically: the accumulator, or the block's copy of it in shared memory.
+template <class S, bool Shared>
+__global__ void __launch_bounds__(gpu_threads) gpu_tally_total(const __grid_constant__ typename S::params p)
+{
+  using V = typename S::value;
+  if constexpr (Shared) {
+    extern __shared__ __align__(16) unsigned char shared_bytes[];
+    auto* counts = reinterpret_cast<V*>(shared_bytes);
+    for (auto i = threadIdx.x; i < p.width; i += blockDim.x) counts[i] = S::operation::identity();
+    __syncthreads();
+    gpu_for_each<S>(p, [&](const auto& at) { S::run_at(p, at, counts); });
+    __syncthreads();
+    for (auto i = threadIdx.x; i < p.width; i += blockDim.x) {
+      atomic_merge(static_cast<V*>(p.total) + i, counts[i], p.op);
+    }
+  } else {
+    gpu_for_each<S>(p, [&](const auto& at) { S::run_at(p, at, p.total); });
+  }
+}
+
+// Mode `exact` --------------------------------------------------------------------------------------------------------
+
+/// A state for each block in shared memory, which all its threads add to, and which is added to the accumulator.
+/// @see  exact_state: a state is int64 limbs and nothing else.
+template <class S>
+__global__ void __launch_bounds__(gpu_threads) gpu_fold_exact(const __grid_constant__ typename S::params p)
+{
+  using state = exact_state<typename S::operation>;
+  constexpr auto limbs = sizeof(state) / sizeof(std::int64_t);
+  static_assert(sizeof(state) % sizeof(std::int64_t) == 0);
+  __shared__ gpu_shared<state, 1> shared;
+  auto* words = reinterpret_cast<std::int64_t*>(shared.bytes);
+  for (auto i = threadIdx.x; i < limbs; i += blockDim.x) words[i] = 0;
+  __syncthreads();
+  gpu_for_each<S>(p, [&](const auto& at) { shared.data()->add(S::value_at(p, at), gpu_atomic_add{}); });
+  __syncthreads();
+  if (threadIdx.x == 0) shared.data()->normalize();
+  __syncthreads();
+  for (auto i = threadIdx.x; i < limbs; i += blockDim.x) {
+    if (words[i] != 0) gpu_atomic_add{}(static_cast<std::int64_t*>(p.total)[i], words[i]);
+  }
+}
+
+/// One thread: the sum's carries, so that any number of batches may follow each other.
+template <class S>
+__global__ void gpu_normalize_exact(const __grid_constant__ typename S::params p)
+{
+  static_cast<exact_state<typename S::operation>*>(p.total)->normalize();
+}
+
+// Mode `ordered` ------------------------------------------------------------------------------------------------------
+
+/// A thread is a lane of the shape ordered/1; `threads_a_subtask` of them, one behind the other, are a subtask's.
+template <class S>
+__global__ void __launch_bounds__(gpu_threads) gpu_fold_lanes(const __grid_constant__ typename S::params p)
+{
+  using V = typename S::value;
+  __shared__ gpu_shared<V, gpu_threads> shared;
+  auto* lanes = shared.data() + threadIdx.x;
+  const auto lane = static_cast<std::int64_t>(threadIdx.x % p.threads_a_subtask);
+  const auto a_block = blockDim.x / p.threads_a_subtask;  // subtasks
+  for (auto first = p.begin + std::uint64_t{blockIdx.x} * a_block; first < p.end;
+       first += std::uint64_t{gridDim.x} * a_block) {
+    const auto s = first + threadIdx.x / p.threads_a_subtask;
+    std::int64_t n = 0;  // lanes filled; none where there is no such subtask
+    if (s < p.end) {
+      const auto b = block_of<S::rank>(p.shape, static_cast<std::uint32_t>(s));
+      n = b.count() < lane_count ? b.count() : lane_count;
+      if (lane < n) *lanes = S::lane_value(p, b, lane);
+    }
+    for (auto step = std::int64_t{p.threads_a_subtask} / 2; step >= 1; step /= 2) {
+      __syncthreads();
+      if (S::lane_merges(lane, step, n)) *lanes = p.op(*lanes, lanes[step]);
+      n = n < step ? n : step;
+    }
+    if (lane == 0 && s < p.end) static_cast<V*>(p.subtask_values)[s - p.begin] = *lanes;
+    __syncthreads();  // before the next subtasks take the lanes
+  }
+}
+
+/// A thread a subtask.
+template <class S>
+__global__ void __launch_bounds__(gpu_threads) gpu_fold_subtasks(const __grid_constant__ typename S::params p)
+{
+  const auto threads = std::uint64_t{gridDim.x} * blockDim.x;
+  for (auto s = p.begin + std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x; s < p.end; s += threads) {
+    const auto b = block_of<S::rank>(p.shape, static_cast<std::uint32_t>(s));
+    static_cast<typename S::value*>(p.subtask_values)[s - p.begin] = S::subtask_value(p, b);
+  }
+}
+
+/// A thread a span, over the values of its subtasks or, for tallies, over its subtasks.
+template <class S>
+__global__ void __launch_bounds__(gpu_threads) gpu_fold_spans(const __grid_constant__ typename S::params p)
+{
+  const auto spans = S::span_count(p);
+  for (auto i = blockIdx.x * blockDim.x + threadIdx.x; i < spans; i += gridDim.x * blockDim.x) {
+    if constexpr (S::tallies) {
+      S::tally_span(p, i);
+    } else {
+      S::fold_span(p, i);
+    }
+  }
+}
+
+}  // namespace fastgpu::inline v0::detail

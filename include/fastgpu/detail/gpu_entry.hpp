@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <fastgpu/config.hpp>
+#include <fastgpu/detail/program.hpp>
+#include <fastgpu/detail/shape.hpp>
+
+/// @file
+/// A program's entry for GPUs, and what it is called with: plain data without a name of CUDA's, so that the library's
+/// own sources, which no CUDA compiler reads, can use it.
+
+namespace fastgpu::inline v0::detail {
+
+/// A data argument as a launch gets it.
+struct gpu_view {
+  void* data = nullptr;                  ///< Address on the GPU of the element at `origin`.
+  std::int64_t origin[3] = {0, 0, 0};    ///< Global index of the first element that is there.
+  std::int64_t extent[3] = {1, 1, 1};
+  std::int64_t stride[3] = {1, 1, 1};    ///< In elements.
+};
+
+/// Subtasks [begin, end), cut at spans, to be launched in one go. Addresses are the GPU's but for `job` and `views`,
+/// which launch() has read when it returns.
+struct gpu_batch {
+  const job_data* job = nullptr;
+  flat_shape shape;                  ///< The job's, with `bounds` on the GPU.
+  std::uint32_t largest_subtask = 1; ///< Indices in the largest subtask, 2^32 - 1 where there are more.
+  fold_kind fold = fold_kind::none;
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+  const gpu_view* views = nullptr;   ///< [job->argument_count]; of arguments by value and tallies nothing is read.
+  void* total = nullptr;             ///< single, exact: the accumulator, gpu_total_bytes() of it.
+  void* span_values = nullptr;       ///< ordered: [spans of the batch][job->width] values.
+  void* scratch = nullptr;           ///< scratch_bytes() of it.
+  std::uint32_t blocks = 1;          ///< Thread blocks that fill the GPU.
+};
+
+/// Everything returns an error of the GPU's own interface, 0 for none. The calling thread has chosen the GPU.
+struct gpu_entry {
+  /// Whether the GPU can run the program: kernels may be built for other GPUs only.
+  int (*load)() = nullptr;
+  /// Scratch memory that a batch needs; a function of its subtasks, the job and `blocks`.
+  std::size_t (*scratch_bytes)(const gpu_batch& batch) = nullptr;
+  /// Enqueues the batch's kernels on `stream`.
+  int (*launch)(const gpu_batch& batch, void* stream) = nullptr;
+};
+
+/// Where the accumulator of a scalar says whether it holds a value yet: 4 bytes, 0 or 1.
+FASTGPU_HD constexpr std::size_t gpu_present_offset(std::size_t value_bytes) { return (value_bytes + 15) / 16 * 16; }
+
+/// Bytes of an accumulator on a GPU: the value or values with the flag, or the exact state.
+[[nodiscard]] inline std::size_t gpu_total_bytes(const value_table& values, fold_kind fold, std::int64_t width)
+{
+  if (fold == fold_kind::exact) return values.exact_bytes;
+  return gpu_present_offset(values.bytes * static_cast<std::size_t>(width)) + 16;
+}
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,49 @@
+#include "cuda/cuda_device.hpp"
+
+#include <utility>
+
+#include <fastgpu/error.hpp>
+#include <fastgpu/register.hpp>
+
+#include "cuda/gpu_session.hpp"
+
+namespace fastgpu::inline v0::detail {
+
+cuda_device::cuda_device(device_id id, std::unique_ptr<gpu> on, std::string name) : on_{std::move(on)}
+{
+  const auto& gpu = on_->properties();
+  info_.id = id;
+  info_.name = std::move(name);
+  info_.kind = "cuda";
+  info_.backend = "cuda";
+  info_.workers = 1;
+  info_.memory_bytes = gpu.memory_bytes;
+  info_.compute_capability = gpu.compute_capability;
+  info_.numeric_class = "cuda sm_" + std::to_string(gpu.compute_capability);
+  info_.model = gpu.name;
+  info_.multiprocessors = gpu.multiprocessors;
+  info_.memory_bytes_a_second = gpu.memory_bytes_a_second;
+  info_.pci_address = gpu.pci_address;
+  info_.driver = gpu.driver;
+}
+
+std::unique_ptr<device_session> cuda_device::open(const session_request& request)
+{
+  if (lost_) throw error{errc::device_lost, *lost_};
+  const auto* entry = find_gpu_entry(*request.job->code, "cuda");
+  if (entry == nullptr) {
+    throw error{errc::kernel_not_registered,
+                "kernel '" + std::string{request.job->code->kernel} + "' has no entry for back end 'cuda'"};
+  }
+  try {
+    on_->make_current();
+    on_->check(entry->load(), "loading the kernel");
+    if (!lanes_) lanes_.emplace(*on_);
+    return std::make_unique<gpu_session>(*this, *entry, request);
+  } catch (const gpu_error& e) {
+    if (e.what_kind() == gpu_error::kind::lost) mark_lost(e.what());
+    throw error{e.what_kind() == gpu_error::kind::out_of_memory ? errc::device_failed : errc::device_lost, e.what()};
+  }
+}
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "cuda/gpu_resources.hpp"
+
+/// @file
+/// The streams of one GPU, and the places where batches are while they are under way.
+
+namespace fastgpu::inline v0::detail {
+
+inline constexpr std::uint32_t gpu_lane_count = 4;
+inline constexpr std::uint32_t gpu_slots_a_lane = 2;  ///< Work in a stream can no longer be stolen: submit late.
+inline constexpr std::uint32_t gpu_slot_count = gpu_lane_count * gpu_slots_a_lane;
+
+/// Where one launch has its data: copied in, computed, copied out, each behind an event.
+struct gpu_slot {
+  explicit gpu_slot(gpu& on)
+      : device{on, gpu_memory_kind::device},
+        pinned{on, gpu_memory_kind::pinned},
+        copied_in{on, on.create_event()},
+        computed{on, on.create_event()},
+        done{on, on.create_event()}
+  {
+  }
+  gpu_buffer device;
+  gpu_buffer pinned;
+  gpu_handle<gpu_event> copied_in;
+  gpu_handle<gpu_event> computed;
+  gpu_handle<gpu_event> done;
+  bool used = false;  ///< Something is under way in it.
+};
+
+/// Slot i computes on lane i mod gpu_lane_count.
+struct gpu_lanes {
+  explicit gpu_lanes(gpu& on) : in{on, on.create_stream()}, out{on, on.create_stream()}
+  {
+    for (std::uint32_t i = 0; i < gpu_lane_count; ++i) lanes.emplace_back(on, on.create_stream());
+    for (std::uint32_t i = 0; i < gpu_slot_count; ++i) slots.emplace_back(on);
+  }
+  [[nodiscard]] gpu_stream lane_of(std::uint32_t slot) const { return lanes[slot % gpu_lane_count].get(); }
+
+  gpu_handle<gpu_stream> in;
+  gpu_handle<gpu_stream> out;
+  std::vector<gpu_handle<gpu_stream>> lanes;
+  std::vector<gpu_slot> slots;
+};
+
+}  // namespace fastgpu::inline v0::detail

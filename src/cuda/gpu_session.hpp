@@ -1,0 +1,107 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fastgpu/detail/gpu_entry.hpp>
+
+#include "cuda/batch_region.hpp"
+#include "cuda/cuda_device.hpp"
+
+/// @file
+/// A run on one GPU.
+
+namespace fastgpu::inline v0::detail {
+
+/// Batches go through slots: their inputs are copied in, the program's kernels run on the slot's lane, outputs and
+/// values are copied out, and when all of that is done, the host takes them over, batch after batch in the order in
+/// which they came. A batch that does not fit into the GPU's memory goes in pieces.
+class gpu_session final : public device_session {
+ public:
+  /// @throws gpu_error, error
+  gpu_session(cuda_device& device, const gpu_entry& entry, const session_request& request);
+  ~gpu_session() override;
+
+  batch_status launch(interval batch) override;
+  batch_status poll(interval& batch) override;
+  std::uint32_t in_flight_max() const noexcept override { return gpu_slot_count; }
+  batch_hints hints() const noexcept override;
+  sealed_partial seal() override;
+  const failure& why() const noexcept override { return why_; }
+  std::uint32_t failed_subtask() const noexcept override { return 0; }
+
+ private:
+  /// Bytes of one launch, and where its parts begin in the slot's two buffers.
+  struct piece_layout {
+    std::size_t device_bytes = 0;
+    std::size_t pinned_bytes = 0;
+    struct part {
+      box region;                  // of the data; empty boxes for arguments that stay where they are
+      bool on_gpu = false;         // has a copy in the slot
+      std::size_t device_at = 0;
+      bool through_pinned = false; // pageable: the host copies too
+      std::size_t pinned_at = 0;
+    };
+    std::vector<part> arguments;
+    std::size_t span_values_at = 0;
+    std::size_t span_values_pinned_at = 0;
+    std::size_t span_values_bytes = 0;
+    std::size_t scratch_at = 0;
+  };
+  struct piece {
+    interval subtasks;
+    std::uint32_t slot;
+    bool last;  // of its batch
+    interval batch;
+    piece_layout layout;
+  };
+
+  void upload_constants();
+  [[nodiscard]] piece_layout lay_out(interval subtasks) const;
+  [[nodiscard]] gpu_batch batch_for(interval subtasks) const;
+  void launch_piece(piece what);
+  void copy_inputs(const piece& what, gpu_slot& slot);
+  void copy_outputs(const piece& what, gpu_slot& slot);
+  void finish(const piece& what);
+  [[nodiscard]] std::uint32_t free_slot();
+  void wait_for(gpu_event event);
+  void rest();
+  void make_totals();
+  void merge_totals();
+  [[nodiscard]] bool stays_in_place(const argument& a) const noexcept;
+  [[nodiscard]] batch_status lose(const gpu_error& why);
+
+  cuda_device& device_;
+  gpu& on_;
+  gpu_lanes& lanes_;
+  const gpu_entry& entry_;
+  const job_data& job_;
+  fold_kind fold_;
+  memory_source& memory_;
+  std::size_t value_bytes_ = 0;      // of one span's value, or of the whole vector
+  std::size_t total_bytes_ = 0;      // of one lane's accumulator
+  std::uint32_t largest_subtask_ = 1;
+  std::uint32_t piece_max_;          // subtasks, whole spans
+  std::uint32_t next_slot_ = 0;
+
+  std::vector<gpu_view> views_;      // of arguments that are the same for all batches; the rest is filled in
+  std::vector<gpu_buffer> constants_;  // broadcasts, bounds of subtasks
+  const std::int64_t* bounds_ = nullptr;
+  gpu_buffer totals_;                // [lanes] accumulators
+  gpu_buffer totals_pinned_;
+  bool totals_made_ = false;         // for the open partial
+
+  std::deque<piece> under_way_;        // the oldest first
+  std::deque<interval> finished_;      // batches whose pieces are all done, not told of yet
+  std::unique_ptr<partial> open_;
+  std::uint64_t counter_ = 0;
+  std::chrono::steady_clock::time_point idle_since_{};
+  failure why_;
+};
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,309 @@
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <cuda_runtime_api.h>
+#include <fastgpu/fastgpu.hpp>
+
+/// @file
+/// Jobs on a GPU against the same jobs on the CPU's cores: same program, same bits where arithmetic is portable.
+
+namespace gpu_jobs {
+
+/// Every bit of the index mixed.
+FASTGPU_HD inline std::uint64_t mixed(std::uint64_t x)
+{
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+/// A double over many powers of two: additions in another order give other bits.
+FASTGPU_HD inline double rough(std::uint64_t i)
+{
+  const auto bits = mixed(i + 1);
+  const auto exponent = std::uint64_t{1023 - 30 + bits % 61} << 52;
+  return __builtin_bit_cast(double, (bits & 0x800fffffffffffff) | exponent);
+}
+
+struct integers {
+  static constexpr bool portable_arithmetic = true;
+  FASTGPU_HD std::uint64_t operator()(std::uint64_t i) const { return mixed(i); }
+};
+FASTGPU_REGISTER("test.integers", integers)
+
+struct doubles {
+  static constexpr bool portable_arithmetic = true;
+  FASTGPU_HD double operator()(std::uint64_t i) const { return rough(i); }
+};
+FASTGPU_REGISTER("test.doubles", doubles)
+
+struct doubles_2d {
+  static constexpr bool portable_arithmetic = true;
+  FASTGPU_HD double operator()(fastgpu::index<2> at) const
+  {
+    return rough(static_cast<std::uint64_t>(at[0] * 1000 + at[1]));
+  }
+};
+FASTGPU_REGISTER("test.doubles_2d", doubles_2d)
+
+/// 2 x 2 matrices of integers modulo 2^64: associative and anything but commutative.
+struct matrix2 {
+  std::uint64_t a = 1, b = 0, c = 0, d = 1;
+};
+struct matrix_product {
+  using value_type = matrix2;
+  static constexpr const char* name = "matrix_product";
+  FASTGPU_HD matrix2 operator()(const matrix2& l, const matrix2& r) const
+  {
+    return {l.a * r.a + l.b * r.c, l.a * r.b + l.b * r.d, l.c * r.a + l.d * r.c, l.c * r.b + l.d * r.d};
+  }
+};
+struct matrices {
+  static constexpr bool portable_arithmetic = true;
+  FASTGPU_HD matrix2 operator()(std::uint64_t i) const
+  {
+    const auto bits = mixed(i);
+    return {bits & 7, bits >> 3 & 7, bits >> 6 & 7, 1};
+  }
+};
+FASTGPU_REGISTER("test.matrices", matrices)
+
+struct bin_of {
+  static constexpr bool portable_arithmetic = true;
+  std::uint64_t bins;
+  FASTGPU_HD std::uint64_t operator()(std::uint64_t i) const { return mixed(i) % bins; }
+};
+FASTGPU_REGISTER("test.bin_of", bin_of)
+
+/// Sums of doubles in bins: in mode `ordered` the order in which a bin fills is part of the answer.
+struct binned {
+  static constexpr bool portable_arithmetic = true;
+  FASTGPU_HD void operator()(std::uint64_t i, fastgpu::tally<fastgpu::sum<double>> bins) const
+  {
+    bins.merge(static_cast<std::int64_t>(mixed(i) % static_cast<std::uint64_t>(bins.width())), rough(i));
+  }
+};
+FASTGPU_REGISTER("test.binned", binned)
+
+struct stencil {
+  static constexpr bool portable_arithmetic = true;
+  std::int64_t halo;
+  FASTGPU_HD void operator()(fastgpu::index<2> at, fastgpu::in2<std::uint32_t> in, fastgpu::out2<std::uint32_t> out) const
+  {
+    std::uint32_t sum = 0;
+    for (auto y = -halo; y <= halo; ++y) {
+      for (auto x = -halo; x <= halo; ++x) sum = sum * 31 + in(at[0] + y, at[1] + x);
+    }
+    out(at) = sum;
+  }
+};
+FASTGPU_REGISTER("test.stencil", stencil)
+
+struct scaled {
+  static constexpr bool portable_arithmetic = true;
+  FASTGPU_HD void operator()(std::uint64_t i, const double& factor, fastgpu::in1<double> all, fastgpu::in1<double> in,
+                             fastgpu::out1<double> out) const
+  {
+    const auto at = static_cast<std::int64_t>(i);
+    out(at) = in(at) * factor + all(static_cast<std::int64_t>(i % 3));
+  }
+};
+FASTGPU_REGISTER("test.scaled", scaled)
+
+struct block_sum {
+  static constexpr bool portable_arithmetic = true;
+  FASTGPU_HD std::uint64_t operator()(fastgpu::block<3> b) const
+  {
+    return static_cast<std::uint64_t>(b.count()) + mixed(b.subtask);
+  }
+};
+FASTGPU_REGISTER("test.block_sum", block_sum)
+
+}  // namespace gpu_jobs
+
+namespace {
+
+using namespace gpu_jobs;  // what is registered has a name outside of this file
+
+/// Skips where there is no GPU.
+class GpuJobs : public testing::Test {
+ protected:
+  void SetUp() override
+  {
+    int count = 0;
+    if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) GTEST_SKIP() << "no CUDA GPU";
+  }
+
+  static std::vector<fastgpu::run_options> ways(fastgpu::reduction mode)
+  {
+    using fastgpu::batching;
+    std::vector<fastgpu::run_options> all;
+    for (const auto batches : {batching::adaptive(), batching::fixed(1), batching::fixed(7), batching::guided(3)}) {
+      fastgpu::run_options options;
+      options.reduction = mode;
+      options.batches = batches;
+      all.push_back(options);
+    }
+    return all;
+  }
+
+  /// A job's value on the GPU, however batches are cut, is that of the cores.
+  template <class Job>
+  static void expect_same(const Job& job, fastgpu::reduction mode)
+  {
+    fastgpu::cluster cores{"host:2"};
+    auto on_cores = fastgpu::execute(cores, job, {.reduction = mode});
+    const auto expected = fastgpu::aggregate(on_cores);
+    for (const auto& options : ways(mode)) {
+      fastgpu::cluster gpu{"cuda:0"};
+      auto run = fastgpu::execute(gpu, job, options);
+      const auto value = fastgpu::aggregate(run);
+      EXPECT_EQ(value.summary().committed, value.summary().subtasks);
+      EXPECT_EQ(std::memcmp(&value.get(), &expected.get(), sizeof value.get()), 0) << fastgpu::to_string(mode);
+    }
+  }
+};
+
+TEST_F(GpuJobs, SumIntegersAsTheHostDoes)
+{
+  for (const std::int64_t n : {1, 255, 256, 257, 1'000'003}) {
+    expect_same(fastgpu::make_job(n, integers{}, fastgpu::reduced(fastgpu::sum<std::uint64_t>{})),
+                fastgpu::reduction::ordered);
+    expect_same(fastgpu::make_job(n, integers{}, fastgpu::reduced(fastgpu::minimum<std::uint64_t>{})),
+                fastgpu::reduction::ordered);
+  }
+}
+
+TEST_F(GpuJobs, SumDoublesInOrderAsTheHostDoes)
+{
+  for (const std::int64_t n : {1, 2, 255, 256, 257, 1'000'003}) {
+    for (const std::int64_t granule : {1, 7, 300, 100'000}) {
+      if (n / granule > 200'000) continue;
+      expect_same(fastgpu::make_job(fastgpu::space(n, fastgpu::by_size{granule}), doubles{},
+                                    fastgpu::reduced(fastgpu::sum<double>{})),
+                  fastgpu::reduction::ordered);
+    }
+  }
+  expect_same(fastgpu::make_job(fastgpu::space(fastgpu::extents{301, 503}, fastgpu::by_size{17, 31}), doubles_2d{},
+                                fastgpu::reduced(fastgpu::sum<double>{})),
+              fastgpu::reduction::ordered);
+}
+
+TEST_F(GpuJobs, SumDoublesExactlyAsTheHostDoes)
+{
+  for (const std::int64_t granule : {1, 7, 300, 100'000}) {
+    expect_same(fastgpu::make_job(fastgpu::space(200'003, fastgpu::by_size{granule}), doubles{},
+                                  fastgpu::reduced(fastgpu::sum<double>{})),
+                fastgpu::reduction::exact);
+  }
+}
+
+TEST_F(GpuJobs, SumFastAboutAsTheHostDoes)
+{
+  fastgpu::cluster gpu{"cuda:0"};
+  fastgpu::cluster cores{"host:2"};
+  const fastgpu::run_options fast{.reduction = fastgpu::reduction::fast};
+  const auto value = fastgpu::reduce(gpu, 1'000'003, doubles{}, fastgpu::sum<double>{}, fast);
+  const auto expected = fastgpu::reduce(cores, 1'000'003, doubles{}, fastgpu::sum<double>{}, fast);
+  EXPECT_NEAR(value.get(), expected.get(), 1e-9 * 1'000'003 * 1e9);
+}
+
+TEST_F(GpuJobs, MergeInOrderWhatDoesNotCommute)
+{
+  expect_same(fastgpu::make_job(fastgpu::space(100'003, fastgpu::by_size{33}), matrices{},
+                                fastgpu::reduced(matrix_product{})),
+              fastgpu::reduction::ordered);
+}
+
+TEST_F(GpuJobs, CountAndSumIntoBins)
+{
+  fastgpu::cluster gpu{"cuda:0"};
+  fastgpu::cluster cores{"host:2"};
+  for (const std::uint64_t bins : {1u, 10u, 5000u}) {
+    const auto width = static_cast<std::int64_t>(bins);
+    EXPECT_EQ(fastgpu::histogram(gpu, 300'000, width, bin_of{bins}).get(),
+              fastgpu::histogram(cores, 300'000, width, bin_of{bins}).get());
+  }
+  const auto job = fastgpu::make_job(fastgpu::space(50'000, fastgpu::by_size{77}), binned{},
+                                     fastgpu::reduced(fastgpu::sum<double>{}, 13));
+  auto on_gpu = fastgpu::execute(gpu, job);
+  auto on_cores = fastgpu::execute(cores, job);
+  EXPECT_EQ(fastgpu::aggregate(on_gpu).get(), fastgpu::aggregate(on_cores).get());
+}
+
+TEST_F(GpuJobs, FindTheLowestIndexOfTheSmallest)
+{
+  fastgpu::cluster gpu{"cuda:0"};
+  fastgpu::cluster cores{"host:2"};
+  const auto found = fastgpu::arg_min(gpu, 1'000'003, bin_of{1000}).get();
+  const auto expected = fastgpu::arg_min(cores, 1'000'003, bin_of{1000}).get();
+  EXPECT_EQ(found.index, expected.index);
+  EXPECT_EQ(found.value, expected.value);
+}
+
+TEST_F(GpuJobs, RunStencilsOverEveryBorder)
+{
+  for (const auto edge : {fastgpu::border::reflect_101, fastgpu::border::replicate, fastgpu::border::constant}) {
+    std::vector<std::uint32_t> in(123 * 211);
+    for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint32_t>(mixed(i));
+    const auto filtered = [&](const char* devices) {
+      std::vector<std::uint32_t> out(in.size());
+      fastgpu::cluster cluster{devices};
+      fastgpu::for_each(cluster, fastgpu::space(fastgpu::extents{123, 211}, fastgpu::by_size{16, 32}), stencil{2},
+                        fastgpu::slices(fastgpu::matrix(in.data(), 123, 211), 2, edge, 9u),
+                        fastgpu::gather(fastgpu::matrix(out.data(), 123, 211)));
+      return out;
+    };
+    EXPECT_EQ(filtered("cuda:0"), filtered("host:2"));
+  }
+}
+
+TEST_F(GpuJobs, TakeValuesBroadcastsAndSlices)
+{
+  const std::vector<double> all{1, 2, 4};
+  std::vector<double> in(100'003);
+  for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<double>(i);
+  std::vector<double> out(in.size());
+  fastgpu::cluster gpu{"cuda:0"};
+  fastgpu::for_each(gpu, static_cast<std::int64_t>(in.size()), scaled{}, 0.5, fastgpu::broadcast(all),
+                    fastgpu::slices(in), fastgpu::gather(out));
+  for (std::size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], in[i] * 0.5 + all[i % 3]) << i;
+}
+
+TEST_F(GpuJobs, RunBlocksInThreeDimensions)
+{
+  expect_same(fastgpu::make_job(fastgpu::space(fastgpu::extents{20, 30, 40}, fastgpu::by_size{7, 8, 9}), block_sum{},
+                                fastgpu::reduced(fastgpu::sum<std::uint64_t>{})),
+              fastgpu::reduction::ordered);
+}
+
+/// Also where there is no GPU: nvcc has made the entries.
+TEST(GpuPrograms, AreRegisteredForBothBackEnds)
+{
+  for (const auto* name : {"test.integers", "test.doubles", "test.doubles_2d", "test.matrices", "test.bin_of", "test.binned",
+                           "test.stencil", "test.scaled", "test.block_sum"}) {
+    EXPECT_GE(fastgpu::registered_programs(name, "cuda"), 1u) << name;
+    EXPECT_EQ(fastgpu::registered_programs(name, "cuda"), fastgpu::registered_programs(name, "host")) << name;
+  }
+}
+
+TEST(GpuPrograms, SayWhyThereIsNoGpu)
+{
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess && count > 0) GTEST_SKIP() << "there is one";
+  try {
+    fastgpu::cluster gpu{"cuda:0"};
+    FAIL();
+  } catch (const fastgpu::error& e) {
+    EXPECT_EQ(e.code(), fastgpu::errc::no_usable_device);
+    EXPECT_EQ(std::string{e.what()}.find('\n'), std::string::npos);
+  }
+  fastgpu::cluster all;  // takes the cores
+  EXPECT_EQ(fastgpu::reduce(all, 1000, integers{}, fastgpu::sum<std::uint64_t>{}).summary().devices.size(), 1u);
+}
+
+}  // namespace
