@@ -23,6 +23,11 @@ constexpr auto nap = 50us;         // and then at such intervals
 constexpr double batch_target_ns = 500e3;
 constexpr std::uint32_t blocks_a_multiprocessor = 8;
 
+/// What a kernel's own launches threw.
+struct launch_failed {
+  std::string what;
+};
+
 std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 /// Room of `bytes` behind what `total` counts. @return where it begins
@@ -188,6 +193,7 @@ gpu_batch gpu_session::batch_for(interval subtasks) const
   b.fold = fold_;
   b.begin = subtasks.begin;
   b.end = subtasks.end;
+  b.ordinal = on_.properties().ordinal;
   b.blocks = on_.properties().multiprocessors * blocks_a_multiprocessor;
   return b;
 }
@@ -255,6 +261,10 @@ batch_status gpu_session::launch(interval batch)
     }
   } catch (const gpu_error& e) {
     return lose(e);
+  } catch (const launch_failed& e) {
+    why_ = {make_error_code(errc::kernel_failed), e.what};
+    failed_subtask_ = batch.begin;
+    return batch_status::kernel_failed;
   }
   return batch_status::queued;
 }
@@ -299,7 +309,15 @@ void gpu_session::launch_piece(piece what)
   batch.total = totals_.data() + (what.slot % gpu_lane_count) * total_bytes_;
   batch.span_values = slot.device.data() + what.layout.span_values_at;
   batch.scratch = slot.device.data() + what.layout.scratch_at;
-  on_.check(entry_.launch(batch, lane), "launching a kernel");
+  try {
+    on_.check(entry_.launch(batch, lane), "launching a kernel");
+  } catch (const gpu_error&) {
+    throw;
+  } catch (const std::exception& e) {
+    throw launch_failed{e.what()};
+  } catch (...) {
+    throw launch_failed{"an exception that is no std::exception"};
+  }
   on_.record(slot.computed.get(), lane);
 
   copy_outputs(what, slot);

@@ -33,7 +33,7 @@ class gpu_session final : public device_session {
   batch_hints hints() const noexcept override;
   sealed_partial seal() override;
   const failure& why() const noexcept override { return why_; }
-  std::uint32_t failed_subtask() const noexcept override { return 0; }
+  std::uint32_t failed_subtask() const noexcept override { return failed_subtask_; }
 
  private:
   /// Bytes of one launch, and where its parts begin in the slot's two buffers.
@@ -102,6 +102,7 @@ class gpu_session final : public device_session {
   std::uint64_t counter_ = 0;
   std::chrono::steady_clock::time_point idle_since_{};
   failure why_;
+  std::uint32_t failed_subtask_ = 0;
 };
 
 }  // namespace fastgpu::inline v0::detail

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -290,6 +291,19 @@ TEST(GpuPrograms, AreRegisteredForBothBackEnds)
     EXPECT_EQ(fastgpu::registered_programs(name, "cuda"), fastgpu::registered_programs(name, "host")) << name;
   }
 }
+
+#if defined(FASTGPU_TEST_PTX)
+TEST(GpuPrograms, HaveTheKernelsThatTheyAreRegisteredWith)
+{
+  // The other file's are not in this one's PTX: an accumulator's two, for the one program there that reduces.
+  constexpr std::size_t of_other_files = 2;
+  std::ifstream ptx{FASTGPU_TEST_PTX};
+  std::size_t entries = 0;
+  for (std::string line; std::getline(ptx, line);) entries += line.find(".entry") != std::string::npos;
+  EXPECT_GT(entries, 0u);
+  EXPECT_EQ(fastgpu::detail::registered_gpu_kernels("cuda"), entries + of_other_files);
+}
+#endif
 
 TEST(GpuPrograms, SayWhyThereIsNoGpu)
 {

@@ -35,15 +35,18 @@ struct gpu_batch {
   void* span_values = nullptr;       ///< ordered: [spans of the batch][job->width] values.
   void* scratch = nullptr;           ///< scratch_bytes() of it.
   std::uint32_t blocks = 1;          ///< Thread blocks that fill the GPU.
+  std::int32_t ordinal = 0;          ///< The GPU's.
 };
 
 /// Everything returns an error of the GPU's own interface, 0 for none. The calling thread has chosen the GPU.
 struct gpu_entry {
+  /// Kernels that launch() may launch: a compiler that left one out has miscompiled the program.
+  std::uint32_t kernels = 0;
   /// Whether the GPU can run the program: kernels may be built for other GPUs only.
   int (*load)() = nullptr;
   /// Scratch memory that a batch needs; a function of its subtasks, the job and `blocks`.
   std::size_t (*scratch_bytes)(const gpu_batch& batch) = nullptr;
-  /// Enqueues the batch's kernels on `stream`.
+  /// Enqueues the batch's kernels on `stream`. Throws what a kernel's own launches throw.
   int (*launch)(const gpu_batch& batch, void* stream) = nullptr;
 };
 
