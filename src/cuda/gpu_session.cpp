@@ -295,7 +295,7 @@ void gpu_session::launch_piece(piece what)
 {
   auto& slot = lanes_.slots[what.slot];
   const auto lane = lanes_.lane_of(what.slot);
-  next_slot_ = (what.slot + 1) % gpu_slot_count;
+  next_slot_ = (what.slot + 1) % lanes_.slot_count();
   copy_inputs(what, slot);
 
   auto views = views_;
@@ -306,7 +306,7 @@ void gpu_session::launch_piece(piece what)
   }
   auto batch = batch_for(what.subtasks);
   batch.views = views.data();
-  batch.total = totals_.data() + (what.slot % gpu_lane_count) * total_bytes_;
+  batch.total = totals_.data() + lanes_.lane_number(what.slot) * total_bytes_;
   batch.span_values = slot.device.data() + what.layout.span_values_at;
   batch.scratch = slot.device.data() + what.layout.scratch_at;
   try {
@@ -459,11 +459,11 @@ void gpu_session::finish(const piece& what)
 /// An empty accumulator for each lane.
 void gpu_session::make_totals()
 {
-  const auto bytes = total_bytes_ * gpu_lane_count;
+  const auto bytes = total_bytes_ * lanes_.lane_count();
   auto* pinned = totals_pinned_.reserve(bytes);
   std::memset(pinned, 0, bytes);
   const auto& values = *job_.code->values;
-  for (std::uint32_t lane = 0; lane < gpu_lane_count; ++lane) {
+  for (std::uint32_t lane = 0; lane < lanes_.lane_count(); ++lane) {
     auto* total = pinned + lane * total_bytes_;
     if (fold_ == fold_kind::exact) {
       values.exact_clear(total);
@@ -481,7 +481,7 @@ void gpu_session::make_totals()
 /// Into the open partial, lane by lane. @pre  Nothing is under way.
 void gpu_session::merge_totals()
 {
-  const auto bytes = total_bytes_ * gpu_lane_count;
+  const auto bytes = total_bytes_ * lanes_.lane_count();
   auto* pinned = totals_pinned_.data();
   on_.copy(pinned, totals_.data(), bytes, lanes_.out.get());
   auto& done = lanes_.slots[next_slot_].done;
@@ -489,7 +489,7 @@ void gpu_session::merge_totals()
   wait_for(done.get());
   const auto& values = *job_.code->values;
   auto& target = open_->target();
-  for (std::uint32_t lane = 0; lane < gpu_lane_count; ++lane) {
+  for (std::uint32_t lane = 0; lane < lanes_.lane_count(); ++lane) {
     auto* total = pinned + lane * total_bytes_;
     if (fold_ == fold_kind::exact) {
       values.exact_merge(target.value, total);

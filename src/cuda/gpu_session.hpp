@@ -29,7 +29,7 @@ class gpu_session final : public device_session {
 
   batch_status launch(interval batch) override;
   batch_status poll(interval& batch) override;
-  std::uint32_t in_flight_max() const noexcept override { return gpu_slot_count; }
+  std::uint32_t in_flight_max() const noexcept override { return lanes_.slot_count(); }
   batch_hints hints() const noexcept override;
   sealed_partial seal() override;
   const failure& why() const noexcept override { return why_; }

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <cuda_runtime_api.h>
+#include <fastgpu/cuda/streams.hpp>
 #include <fastgpu/fastgpu.hpp>
 
 /// @file
@@ -280,6 +281,64 @@ TEST_F(GpuJobs, RunBlocksInThreeDimensions)
   expect_same(fastgpu::make_job(fastgpu::space(fastgpu::extents{20, 30, 40}, fastgpu::by_size{7, 8, 9}), block_sum{},
                                 fastgpu::reduced(fastgpu::sum<std::uint64_t>{})),
               fastgpu::reduction::ordered);
+}
+
+TEST_F(GpuJobs, ReadAndWriteTheGpusOwnMemoryBetweenAUsersLaunches)
+{
+  constexpr std::int64_t n = 1 << 22;
+  double* in = nullptr;
+  double* out = nullptr;
+  double* copy = nullptr;
+  cudaStream_t stream = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+  ASSERT_EQ(cudaMalloc(&in, n * sizeof *in), cudaSuccess);
+  ASSERT_EQ(cudaMalloc(&out, n * sizeof *out), cudaSuccess);
+  ASSERT_EQ(cudaMalloc(&copy, n * sizeof *copy), cudaSuccess);
+  std::vector<double> ones(n, 1.0);
+  const std::vector<double> all{1, 2, 4};
+  fastgpu::cluster gpu{"cuda:0"};
+  const fastgpu::memory here{fastgpu::memory_kind::device, 0};
+  const auto of = [&](double* data) { return fastgpu::data_view<double, 1>{data, fastgpu::extents<1>{{n}}, here}; };
+  const auto job = fastgpu::make_job(n, scaled{}, 0.5, fastgpu::broadcast(all), fastgpu::slices(of(in)),
+                                     fastgpu::gather(of(out)));
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_EQ(cudaMemsetAsync(in, 0, n * sizeof *in, stream), cudaSuccess);
+    ASSERT_EQ(cudaMemcpyAsync(in, ones.data(), n * sizeof *in, cudaMemcpyHostToDevice, stream), cudaSuccess);
+    fastgpu::start_after(gpu, stream);  // else the job could read zeros
+    auto run = fastgpu::execute(gpu, job);
+    fastgpu::make_wait(stream, run);    // else the copy could come too early
+    ASSERT_EQ(cudaMemcpyAsync(copy, out, n * sizeof *copy, cudaMemcpyDeviceToDevice, stream), cudaSuccess);
+    ASSERT_EQ(cudaMemsetAsync(out, 0, n * sizeof *out, stream), cudaSuccess);
+    std::vector<double> result(n);
+    ASSERT_EQ(cudaMemcpyAsync(result.data(), copy, n * sizeof *copy, cudaMemcpyDeviceToHost, stream), cudaSuccess);
+    ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    for (std::size_t i = 0; i < result.size(); ++i) ASSERT_EQ(result[i], 0.5 + all[i % 3]) << i;
+    (void)run.wait();
+  }
+  EXPECT_EQ(cudaFree(in), cudaSuccess);
+  EXPECT_EQ(cudaFree(out), cudaSuccess);
+  EXPECT_EQ(cudaFree(copy), cudaSuccess);
+  EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
+}
+
+TEST_F(GpuJobs, CopyPinnedMemoryWithoutStaging)
+{
+  constexpr std::int64_t rows = 700;
+  constexpr std::int64_t columns = 900;
+  std::uint32_t* in = nullptr;
+  std::uint32_t* out = nullptr;
+  ASSERT_EQ(cudaHostAlloc(&in, rows * columns * sizeof *in, cudaHostAllocDefault), cudaSuccess);
+  ASSERT_EQ(cudaHostAlloc(&out, rows * columns * sizeof *out, cudaHostAllocDefault), cudaSuccess);
+  for (std::int64_t i = 0; i < rows * columns; ++i) in[i] = static_cast<std::uint32_t>(mixed(static_cast<std::uint64_t>(i)));
+  const fastgpu::extents<2> shape{{rows, columns}};
+  const fastgpu::memory pinned{fastgpu::memory_kind::pinned};
+  fastgpu::cluster gpu{"cuda:0"};
+  fastgpu::for_each(gpu, fastgpu::space(shape, fastgpu::by_size{31, 57}), stencil{0},
+                    fastgpu::slices(fastgpu::data_view<std::uint32_t, 2>{in, shape, pinned}),
+                    fastgpu::gather(fastgpu::data_view<std::uint32_t, 2>{out, shape, pinned}));
+  EXPECT_EQ(std::memcmp(in, out, rows * columns * sizeof *in), 0);  // without a halo it is the identity
+  EXPECT_EQ(cudaFreeHost(in), cudaSuccess);
+  EXPECT_EQ(cudaFreeHost(out), cudaSuccess);
 }
 
 /// Also where there is no GPU: nvcc has made the entries.
