@@ -13,6 +13,7 @@
 
 #include "cluster/device_list.hpp"
 #include "cuda/cuda_device.hpp"
+#include "stage_slice.hpp"
 
 /// @file
 /// GPUs by the CUDA runtime, and `cuda:N` and `cuda:all` in device lists.
@@ -228,6 +229,10 @@ class cuda_gpu final : public gpu {
                       "cudaMemcpy2DAsync");
       }
     }
+  }
+  void stage(const argument& slices, const box& region, std::byte* to, gpu_stream on) override
+  {
+    detail::check(kernels::stage_slice(slices, region, to, native(on)), "staging a slice");
   }
   void check(int native_error, const char* doing) override
   {

@@ -134,11 +134,15 @@ gpu_session::~gpu_session()
   for (const auto& p : under_way_) lanes_.slots[p.slot].used = false;
 }
 
+bool gpu_session::is_here(const argument& a) const noexcept
+{
+  return a.where.kind == memory_kind::device && a.where.device == on_.properties().ordinal;
+}
+
 bool gpu_session::stays_in_place(const argument& a) const noexcept
 {
   if (a.halo > 0) return false;  // the border is filled in a copy
-  const bool here = a.where.kind == memory_kind::device && a.where.device == on_.properties().ordinal;
-  return here || (a.free_shape && a.where.kind == memory_kind::pinned);  // the GPU reaches pinned memory, slowly
+  return is_here(a) || (a.free_shape && a.where.kind == memory_kind::pinned);  // the GPU reaches pinned memory, slowly
 }
 
 /// Broadcasts, and the boundaries of subtasks with costs: once for the whole run.
@@ -153,9 +157,9 @@ void gpu_session::upload_constants()
     } else if (a.free_shape) {
       throw error{errc::no_usable_device, "argument " + std::to_string(i) +
                                               ": scatter() on a GPU needs pinned memory, or that of the GPU itself"};
-    } else if (a.halo > 0 && a.where.kind == memory_kind::device) {
+    } else if (a.halo > 0 && a.where.kind == memory_kind::device && !is_here(a)) {
       throw error{errc::no_usable_device,
-                  "argument " + std::to_string(i) + ": slices() with a halo need host memory"};
+                  "argument " + std::to_string(i) + ": slices() with a halo of another GPU's memory"};
     } else if (a.kind == argument_kind::broadcast) {
       const auto all = whole_of(a);
       auto& copy = constants_.emplace_back(on_, gpu_memory_kind::device);
@@ -209,7 +213,7 @@ gpu_session::piece_layout gpu_session::lay_out(interval subtasks) const
     auto& part = l.arguments[i];
     part.region = a.halo > 0 ? grown(covered, a.halo, a.rank) : covered;
     part.on_gpu = true;
-    part.through_pinned = a.where.kind == memory_kind::host || a.halo > 0;
+    part.through_pinned = a.where.kind == memory_kind::host;
     const auto bytes = static_cast<std::size_t>(count_of(part.region)) * a.element_bytes;
     part.device_at = take(l.device_bytes, bytes);
     if (part.through_pinned) part.pinned_at = take(l.pinned_bytes, bytes);
@@ -334,6 +338,10 @@ void gpu_session::copy_inputs(const piece& what, gpu_slot& slot)
     if (a.kind != argument_kind::slices || !part.on_gpu || count_of(part.region) == 0) continue;
     any = true;
     auto* on_gpu = slot.device.data() + part.device_at;
+    if (!part.through_pinned && a.halo > 0) {
+      on_.stage(a, part.region, on_gpu, lanes_.in.get());
+      continue;
+    }
     if (!part.through_pinned) {
       on_.copy(copy_between(a, part.region, part.region, on_gpu, false), lanes_.in.get());
       continue;

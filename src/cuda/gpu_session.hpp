@@ -73,6 +73,7 @@ class gpu_session final : public device_session {
   void rest();
   void make_totals();
   void merge_totals();
+  [[nodiscard]] bool is_here(const argument& a) const noexcept;
   [[nodiscard]] bool stays_in_place(const argument& a) const noexcept;
   [[nodiscard]] batch_status lose(const gpu_error& why);
 

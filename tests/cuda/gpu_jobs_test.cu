@@ -321,6 +321,37 @@ TEST_F(GpuJobs, ReadAndWriteTheGpusOwnMemoryBetweenAUsersLaunches)
   EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
 }
 
+TEST_F(GpuJobs, FillTheBordersOfSlicesInEveryKindOfMemory)
+{
+  constexpr std::int64_t rows = 61;
+  constexpr std::int64_t columns = 83;
+  const fastgpu::extents<2> shape{{rows, columns}};
+  std::vector<std::uint32_t> in(rows * columns);
+  for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint32_t>(mixed(i));
+  const auto bytes = in.size() * sizeof in[0];
+  std::uint32_t* on_gpu = nullptr;
+  std::uint32_t* pinned = nullptr;
+  ASSERT_EQ(cudaMalloc(&on_gpu, bytes), cudaSuccess);
+  ASSERT_EQ(cudaHostAlloc(&pinned, bytes, cudaHostAllocDefault), cudaSuccess);
+  ASSERT_EQ(cudaMemcpy(on_gpu, in.data(), bytes, cudaMemcpyHostToDevice), cudaSuccess);
+  std::memcpy(pinned, in.data(), bytes);
+  fastgpu::cluster gpu{"cuda:0"};
+  for (const auto edge : {fastgpu::border::reflect_101, fastgpu::border::replicate, fastgpu::border::constant}) {
+    const auto filtered = [&](std::uint32_t* data, fastgpu::memory_kind kind) {
+      std::vector<std::uint32_t> out(in.size());
+      fastgpu::for_each(gpu, fastgpu::space(shape, fastgpu::by_size{9, 20}), stencil{3},
+                        fastgpu::slices(fastgpu::data_view<std::uint32_t, 2>{data, shape, {kind, 0}}, 3, edge, 9u),
+                        fastgpu::gather(fastgpu::matrix(out.data(), rows, columns)));
+      return out;
+    };
+    const auto expected = filtered(in.data(), fastgpu::memory_kind::host);
+    EXPECT_EQ(filtered(on_gpu, fastgpu::memory_kind::device), expected);
+    EXPECT_EQ(filtered(pinned, fastgpu::memory_kind::pinned), expected);
+  }
+  EXPECT_EQ(cudaFree(on_gpu), cudaSuccess);
+  EXPECT_EQ(cudaFreeHost(pinned), cudaSuccess);
+}
+
 TEST_F(GpuJobs, CopyPinnedMemoryWithoutStaging)
 {
   constexpr std::int64_t rows = 700;
