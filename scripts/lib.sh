@@ -82,8 +82,17 @@ need_picture()
   say "without camera.png, whose tests will be skipped: $(tail -n 1 "$log")"
 }
 
-# The preset that suits this machine. The one place that decides it.
-native_preset() { printf 'release\n'; }
+# True where nvcc is where CMake will find it: cmake/fastgpu_cuda.cmake looks in the same places.
+have_nvcc()
+{
+  [[ ${CUDACXX-} ]] || command -v nvcc >/dev/null || [[ -x ${CUDA_HOME-}/bin/nvcc || -x /usr/local/cuda/bin/nvcc ]]
+}
+
+# The preset that suits this machine, with a GPU and a toolkit the one that uses them. The one place that decides it.
+native_preset()
+{
+  if [[ -e /dev/nvidia0 ]] && have_nvcc; then printf 'cuda\n'; else printf 'release\n'; fi
+}
 
 # configure PRESET
 configure()
