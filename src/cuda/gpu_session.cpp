@@ -113,6 +113,7 @@ gpu_session::gpu_session(cuda_device& device, const gpu_entry& entry, const sess
       memory_{*request.memory},
       piece_max_{std::max(request.job->shape.count, 1u)},
       views_(request.job->argument_count),
+      launches_(device.lanes().lane_count()),
       totals_{device.on(), gpu_memory_kind::device},
       totals_pinned_{device.on(), gpu_memory_kind::pinned}
 {
@@ -311,6 +312,7 @@ void gpu_session::launch_piece(piece what)
   auto batch = batch_for(what.subtasks);
   batch.views = views.data();
   batch.total = totals_.data() + lanes_.lane_number(what.slot) * total_bytes_;
+  batch.launches = ++launches_[lanes_.lane_number(what.slot)];
   batch.span_values = slot.device.data() + what.layout.span_values_at;
   batch.scratch = slot.device.data() + what.layout.scratch_at;
   try {
@@ -322,8 +324,6 @@ void gpu_session::launch_piece(piece what)
   } catch (...) {
     throw launch_failed{"an exception that is no std::exception"};
   }
-  on_.record(slot.computed.get(), lane);
-
   copy_outputs(what, slot);
   slot.used = true;
   under_way_.push_back(std::move(what));
@@ -365,7 +365,9 @@ void gpu_session::copy_outputs(const piece& what, gpu_slot& slot)
   const auto out = lanes_.out.get();
   bool any = false;
   const auto begin = [&] {
-    if (!std::exchange(any, true)) on_.wait(out, slot.computed.get());
+    if (std::exchange(any, true)) return;
+    on_.record(slot.computed.get(), lanes_.lane_of(what.slot));
+    on_.wait(out, slot.computed.get());
   };
   for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
     const auto& a = job_.arguments[i];

@@ -93,6 +93,7 @@ class gpu_session final : public device_session {
   std::vector<gpu_view> views_;      // of arguments that are the same for all batches; the rest is filled in
   std::vector<gpu_buffer> constants_;  // broadcasts, bounds of subtasks
   const std::int64_t* bounds_ = nullptr;
+  std::vector<std::uint32_t> launches_;  // [lanes]
   gpu_buffer totals_;                // [lanes] accumulators
   gpu_buffer totals_pinned_;
   bool totals_made_ = false;         // for the open partial

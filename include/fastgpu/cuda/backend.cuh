@@ -108,7 +108,6 @@ class cuda_program {
       const auto blocks = blocks_for(batch, p, threads);
       auto* block_values = static_cast<char*>(batch.scratch) + block_values_at(batch);
       gpu_fold_total<S><<<blocks, threads, 0, on>>>(p, block_values);
-      gpu_merge_totals<S><<<1, threads, 0, on>>>(p, block_values, blocks);
     }
   }
 
@@ -117,7 +116,9 @@ class cuda_program {
   {
     if constexpr (folds_exactly) {
       gpu_fold_exact<S><<<blocks_for(batch, p, gpu_threads), gpu_threads, 0, on>>>(p);
-      gpu_normalize_exact<S><<<1, 1, 0, on>>>(p);
+      // A block counts as one addition; many more are allowed, see superaccumulator::adds_before_normalize.
+      constexpr std::uint32_t launches_between = 4096;
+      if (batch.launches % launches_between == 0) gpu_normalize_exact<S><<<1, 1, 0, on>>>(p);
     }
   }
 
@@ -163,7 +164,7 @@ class cuda_program {
     if (S::tallies) {
       count += 2;  // the accumulator, in shared memory or not
     } else {
-      if (S::commutative) count += 2;
+      if (S::commutative) count += 1;
       if (folds_exactly) count += 2;
       if (!S::order_free && !S::launches_itself) count += 1;  // the subtasks
     }
