@@ -16,12 +16,13 @@
 namespace own_launches {
 
 /// One thread block a subtask: the sum of its squares.
-__global__ void sum_squares(const fastgpu::block<1>* blocks, fastgpu::in1<std::uint32_t> in, std::uint64_t* values)
+__global__ void sum_squares(fastgpu::cuda_batch<1> batch, fastgpu::in1<std::uint32_t> in, const std::uint64_t* zero,
+                            std::uint64_t* values)
 {
   __shared__ unsigned long long total;
-  if (threadIdx.x == 0) total = 0;
+  if (threadIdx.x == 0) total = *zero;
   __syncthreads();
-  const auto b = blocks[blockIdx.x];
+  const auto b = batch[blockIdx.x];
   unsigned long long mine = 0;
   for (auto i = b.begin[0] + threadIdx.x; i < b.end[0]; i += blockDim.x) {
     mine += static_cast<unsigned long long>(in(i)) * in(i);
@@ -38,19 +39,13 @@ struct squares {
   void operator()(fastgpu::cuda_context& gpu, const fastgpu::cuda_batch<1>& batch, fastgpu::in1<std::uint32_t> in,
                   std::uint64_t* values) const
   {
-    std::vector<fastgpu::block<1>> blocks;
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
-      blocks.push_back(batch[i]);
-      if (static_cast<int>(blocks.back().subtask) == fails_at) throw std::runtime_error{"as it was told to"};
+      if (static_cast<int>(batch[i].subtask) == fails_at) throw std::runtime_error{"as it was told to"};
     }
-    const auto bytes = blocks.size() * sizeof blocks[0];
-    auto* on_gpu = static_cast<fastgpu::block<1>*>(gpu.scratch(bytes));
-    if (on_gpu == nullptr) throw std::runtime_error{"no scratch memory"};
-    // Pageable: the call has read it when it returns.
-    if (cudaMemcpyAsync(on_gpu, blocks.data(), bytes, cudaMemcpyHostToDevice, gpu.stream()) != cudaSuccess) {
-      throw std::runtime_error{"the copy failed"};
-    }
-    sum_squares<<<batch.size(), 128, 0, gpu.stream()>>>(on_gpu, in, values);
+    auto* zero = static_cast<std::uint64_t*>(gpu.scratch(sizeof(std::uint64_t)));
+    if (zero == nullptr) throw std::runtime_error{"no scratch memory"};
+    if (cudaMemsetAsync(zero, 0, sizeof *zero, gpu.stream()) != cudaSuccess) throw std::runtime_error{"no memset"};
+    sum_squares<<<batch.size(), 128, 0, gpu.stream()>>>(batch, in, zero, values);
   }
 
   std::uint64_t operator()(fastgpu::host_context&, fastgpu::block<1> b, fastgpu::in1<std::uint32_t> in) const

@@ -74,7 +74,7 @@ class cuda_program {
     const auto on = static_cast<cudaStream_t>(stream);
     if constexpr (S::launches_itself) {
       cuda_context context{batch.ordinal, on};
-      S::call_launches(p, context, cuda_batch<S::rank>{batch.job->shape, batch.begin, batch.end});
+      S::call_launches(p, context, cuda_batch<S::rank>{batch.job->shape, batch.shape, batch.begin, batch.end});
       if (const auto status = cudaGetLastError(); status != cudaSuccess) return done(status);
     }
     if constexpr (!S::reduces) {

@@ -15,26 +15,34 @@
 
 namespace fastgpu::inline v0 {
 
-/// The subtasks that a launch is for: consecutive ones.
+/// The subtasks that a launch is for: consecutive ones. Kernels take it by value: `batch[blockIdx.x]`.
 template <int N>
 class cuda_batch {
  public:
-  cuda_batch(const detail::flat_shape& shape, std::uint32_t begin, std::uint32_t end)
-      : shape_{&shape}, begin_{begin}, end_{end}
+  /// The job's shape, with subtasks' bounds where the host and where the GPU reads them.
+  cuda_batch(const detail::flat_shape& on_host, const detail::flat_shape& on_gpu, std::uint32_t begin, std::uint32_t end)
+      : shape_{on_host}, bounds_on_gpu_{on_gpu.bounds}, begin_{begin}, end_{end}
   {
   }
 
-  [[nodiscard]] std::uint32_t size() const noexcept { return end_ - begin_; }
-  [[nodiscard]] std::uint32_t first_subtask() const noexcept { return begin_; }
+  [[nodiscard]] FASTGPU_HD std::uint32_t size() const noexcept { return end_ - begin_; }
+  [[nodiscard]] FASTGPU_HD std::uint32_t first_subtask() const noexcept { return begin_; }
 
   /// The indices of the batch's `number`-th subtask. @pre number < size()
-  [[nodiscard]] block<N> operator[](std::uint32_t number) const
+  [[nodiscard]] FASTGPU_HD block<N> operator[](std::uint32_t number) const
   {
-    return detail::block_of<N>(*shape_, begin_ + number);
+#if defined(__CUDA_ARCH__)
+    auto shape = shape_;
+    shape.bounds = bounds_on_gpu_;
+    return detail::block_of<N>(shape, begin_ + number);
+#else
+    return detail::block_of<N>(shape_, begin_ + number);
+#endif
   }
 
  private:
-  const detail::flat_shape* shape_;
+  detail::flat_shape shape_;
+  const std::int64_t* bounds_on_gpu_;
   std::uint32_t begin_;
   std::uint32_t end_;
 };
