@@ -112,6 +112,7 @@ gpu_session::gpu_session(cuda_device& device, const gpu_entry& entry, const sess
       totals_pinned_{device.on(), gpu_memory_kind::pinned}
 {
   if (const auto* values = job_.code->values) {
+    Expects(fold_ != fold_kind::ordered || !values->order_free);  // entries have no kernels for that
     value_bytes_ = values->bytes * static_cast<std::size_t>(job_.width);
     total_bytes_ = aligned(gpu_total_bytes(*values, fold_, job_.width));
   }
@@ -271,14 +272,20 @@ std::uint32_t gpu_session::free_slot()
 {
   auto& slot = lanes_.slots[next_slot_];
   while (slot.used) {
-    auto oldest = std::move(under_way_.front());
-    under_way_.pop_front();
-    wait_for(lanes_.slots[oldest.slot].done.get());
-    finish(oldest);
-    lanes_.slots[oldest.slot].used = false;
-    if (oldest.last) finished_.push_back(oldest.batch);
+    wait_for(lanes_.slots[under_way_.front().slot].done.get());
+    take_over_oldest();
   }
   return next_slot_;
+}
+
+/// @pre  The GPU is done with the oldest piece.
+void gpu_session::take_over_oldest()
+{
+  const auto oldest = std::move(under_way_.front());
+  under_way_.pop_front();
+  lanes_.slots[oldest.slot].used = false;
+  finish(oldest);
+  if (oldest.last) finished_.push_back(oldest.batch);
 }
 
 void gpu_session::launch_piece(piece what)
@@ -369,25 +376,20 @@ batch_status gpu_session::poll(interval& batch)
   try {
     while (finished_.empty()) {
       Expects(!under_way_.empty());
-      auto& slot = lanes_.slots[under_way_.front().slot];
-      if (!on_.ready(slot.done.get())) {
+      if (!on_.ready(lanes_.slots[under_way_.front().slot].done.get())) {
         rest();
         return batch_status::queued;
       }
       idle_since_ = {};
-      const auto oldest = std::move(under_way_.front());
-      under_way_.pop_front();
-      finish(oldest);
-      slot.used = false;
-      if (oldest.last) finished_.push_back(oldest.batch);
+      take_over_oldest();
     }
   } catch (const gpu_error& e) {
-    batch = under_way_.empty() ? interval{} : under_way_.front().batch;
+    batch = under_way_.front().batch;
     return lose(e);
   }
   batch = finished_.front();
   finished_.pop_front();
-  return batch_status::done;
+  return folded_twice_ ? batch_status::kernel_failed : batch_status::done;
 }
 
 /// The GPU is not ready yet: the longer it takes, the less of a core is spent on asking.
@@ -413,6 +415,12 @@ void gpu_session::wait_for(gpu_event event)
 /// The host's part of a piece that the GPU is done with.
 void gpu_session::finish(const piece& what)
 {
+  if (!open_->fold(what.subtasks)) {
+    folded_twice_ = what.subtasks.begin;
+    why_ = {make_error_code(errc::internal),
+            "subtask " + std::to_string(what.subtasks.begin) + " was about to be folded twice"};
+    return;
+  }
   const auto& slot = lanes_.slots[what.slot];
   for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
     const auto& a = job_.arguments[i];
@@ -428,10 +436,6 @@ void gpu_session::finish(const piece& what)
     const auto last = (what.subtasks.end - 1) >> job_.shape.span_log2;
     const auto* values = slot.pinned.data() + what.layout.span_values_pinned_at;
     for (auto s = first; s <= last; ++s) target.push(target.forest, s, values + (s - first) * value_bytes_);
-  }
-  if (!open_->fold(what.subtasks)) {
-    throw gpu_error{gpu_error::kind::refused,
-                    "subtask " + std::to_string(what.subtasks.begin) + " was about to be folded twice"};
   }
   counter_ += what.subtasks.size();
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ class gpu_session final : public device_session {
   batch_hints hints() const noexcept override;
   sealed_partial seal() override;
   const failure& why() const noexcept override { return why_; }
-  std::uint32_t failed_subtask() const noexcept override { return 0; }
+  std::uint32_t failed_subtask() const noexcept override { return folded_twice_.value_or(0); }
 
  private:
   /// Bytes of one launch, and where its parts begin in the slot's two buffers.
@@ -69,6 +70,7 @@ class gpu_session final : public device_session {
   void copy_outputs(const piece& what, gpu_slot& slot);
   void finish(const piece& what);
   [[nodiscard]] std::uint32_t free_slot();
+  void take_over_oldest();
   void wait_for(gpu_event event);
   void rest();
   void make_totals();
@@ -102,6 +104,7 @@ class gpu_session final : public device_session {
   std::uint64_t counter_ = 0;
   std::chrono::steady_clock::time_point idle_since_{};
   failure why_;
+  std::optional<std::uint32_t> folded_twice_;  // a defect of the caller's: every batch fails from then on
 };
 
 }  // namespace fastgpu::inline v0::detail
