@@ -42,6 +42,16 @@ struct gpu_lanes {
   }
   [[nodiscard]] gpu_stream lane_of(std::uint32_t slot) const { return lanes[slot % gpu_lane_count].get(); }
 
+  /// Gives back the memory of slots in which nothing is under way.
+  void release_idle() noexcept
+  {
+    for (auto& slot : slots) {
+      if (slot.used) continue;
+      slot.device.clear();
+      slot.pinned.clear();
+    }
+  }
+
   gpu_handle<gpu_stream> in;
   gpu_handle<gpu_stream> out;
   std::vector<gpu_handle<gpu_stream>> lanes;

@@ -155,14 +155,16 @@ void gpu_session::upload_constants()
     } else if (a.kind == argument_kind::broadcast) {
       const auto all = whole_of(a);
       auto& copy = constants_.emplace_back(on_, gpu_memory_kind::device);
-      auto* data = copy.reserve(std::max<std::size_t>(static_cast<std::size_t>(count_of(all)) * a.element_bytes, 1));
+      const auto bytes = std::max<std::size_t>(static_cast<std::size_t>(count_of(all)) * a.element_bytes, 1);
+      auto* data = find_room([&] { return copy.reserve(bytes); });
       if (count_of(all) > 0) on_.copy(copy_between(a, all, all, data, false), stream);
       views_[i] = view_of_copy(data, all, a.rank);
     }
   }
   if (job_.shape.bounds != nullptr) {
     const auto bytes = (std::size_t{job_.shape.count} + 1) * sizeof *job_.shape.bounds;
-    auto* data = constants_.emplace_back(on_, gpu_memory_kind::device).reserve(bytes);
+    auto& copy = constants_.emplace_back(on_, gpu_memory_kind::device);
+    auto* data = find_room([&] { return copy.reserve(bytes); });
     on_.copy(data, job_.shape.bounds, bytes, stream);
     bounds_ = reinterpret_cast<const std::int64_t*>(data);
   }
@@ -236,15 +238,17 @@ batch_status gpu_session::launch(interval batch)
         const auto n = std::min(std::max(piece_max_ / span * span, span), rest.size());
         p.subtasks = {rest.begin, rest.begin + n};
         p.layout = lay_out(p.subtasks);
-        if (n <= span || p.layout.device_bytes + p.layout.pinned_bytes <= piece_bytes_max) {
+        if (n <= span) {
+          find_room([&] { return reserve_slot(p); });
+          break;
+        }
+        if (p.layout.device_bytes + p.layout.pinned_bytes <= piece_bytes_max) {
           try {
-            p.slot = free_slot();
-            auto& slot = lanes_.slots[p.slot];
-            (void)slot.device.reserve(p.layout.device_bytes);
-            (void)slot.pinned.reserve(p.layout.pinned_bytes);
+            (void)reserve_slot(p);
             break;
           } catch (const gpu_error& e) {
-            if (e.what_kind() != gpu_error::kind::out_of_memory || n <= span) throw;
+            if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
+            lanes_.release_idle();  // what larger pieces left
           }
         }
         piece_max_ = n / 2;
@@ -258,6 +262,34 @@ batch_status gpu_session::launch(interval batch)
     return lose(e);
   }
   return batch_status::queued;
+}
+
+/// Memory for a piece in the next slot.
+std::byte* gpu_session::reserve_slot(piece& p)
+{
+  p.slot = free_slot();
+  auto& slot = lanes_.slots[p.slot];
+  (void)slot.pinned.reserve(p.layout.pinned_bytes);
+  return slot.device.reserve(p.layout.device_bytes);
+}
+
+/// What `reserve` gives. Where there is no memory for it, once more without what idle slots keep, and then without
+/// what is under way.
+template <class Reserve>
+std::byte* gpu_session::find_room(const Reserve& reserve)
+{
+  for (bool released = false;; released = true) {
+    try {
+      return reserve();
+    } catch (const gpu_error& e) {
+      if (e.what_kind() != gpu_error::kind::out_of_memory || (released && under_way_.empty())) throw;
+    }
+    if (released) {
+      wait_for(lanes_.slots[under_way_.front().slot].done.get());
+      take_over_oldest();
+    }
+    lanes_.release_idle();
+  }
 }
 
 batch_status gpu_session::lose(const gpu_error& e)
@@ -446,7 +478,8 @@ void gpu_session::finish(const piece& what)
 void gpu_session::make_totals()
 {
   const auto bytes = total_bytes_ * gpu_lane_count;
-  auto* pinned = totals_pinned_.reserve(bytes);
+  auto* pinned = find_room([&] { return totals_pinned_.reserve(bytes); });
+  auto* totals = find_room([&] { return totals_.reserve(bytes); });
   std::memset(pinned, 0, bytes);
   const auto& values = *job_.code->values;
   for (std::uint32_t lane = 0; lane < gpu_lane_count; ++lane) {
@@ -457,7 +490,7 @@ void gpu_session::make_totals()
       values.identity(total, job_.width);
     }
   }
-  on_.copy(totals_.reserve(bytes), pinned, bytes, lanes_.in.get());
+  on_.copy(totals, pinned, bytes, lanes_.in.get());
   auto& done = lanes_.slots[next_slot_].copied_in;
   on_.record(done.get(), lanes_.in.get());
   wait_for(done.get());

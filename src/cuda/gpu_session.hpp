@@ -69,6 +69,9 @@ class gpu_session final : public device_session {
   void copy_inputs(const piece& what, gpu_slot& slot);
   void copy_outputs(const piece& what, gpu_slot& slot);
   void finish(const piece& what);
+  [[nodiscard]] std::byte* reserve_slot(piece& p);
+  template <class Reserve>
+  std::byte* find_room(const Reserve& reserve);
   [[nodiscard]] std::uint32_t free_slot();
   void take_over_oldest();
   void wait_for(gpu_event event);
