@@ -35,7 +35,7 @@ struct gpu_slot {
 
 /// Slot i computes on lane i mod gpu_lane_count.
 struct gpu_lanes {
-  explicit gpu_lanes(gpu& on) : in{on, on.create_stream()}, out{on, on.create_stream()}
+  explicit gpu_lanes(gpu& on) : in{on, on.create_stream()}, out{on, on.create_stream()}, passed{on, on.create_event()}
   {
     for (std::uint32_t i = 0; i < gpu_lane_count; ++i) lanes.emplace_back(on, on.create_stream());
     for (std::uint32_t i = 0; i < gpu_slot_count; ++i) slots.emplace_back(on);
@@ -54,6 +54,7 @@ struct gpu_lanes {
 
   gpu_handle<gpu_stream> in;
   gpu_handle<gpu_stream> out;
+  gpu_handle<gpu_event> passed;  ///< To wait for all that a stream has.
   std::vector<gpu_handle<gpu_stream>> lanes;
   std::vector<gpu_slot> slots;
 };

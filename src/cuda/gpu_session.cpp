@@ -117,17 +117,33 @@ gpu_session::gpu_session(cuda_device& device, const gpu_entry& entry, const sess
     total_bytes_ = aligned(gpu_total_bytes(*values, fold_, job_.width));
   }
   largest_subtask_ = indices_of_largest(job_.shape);
-  upload_constants();
+  try {
+    upload_constants();
+  } catch (...) {
+    abandon();
+    throw;
+  }
 }
 
-/// What is under way uses the memory that goes now: it is waited for, unless the GPU is lost.
-gpu_session::~gpu_session()
+gpu_session::~gpu_session() { abandon(); }
+
+/// What is under way uses memory of the session and the user's, and slots: it is waited for, unless the GPU is lost.
+void gpu_session::abandon() noexcept
 {
+  if (under_way_.empty() && !enqueuing_) return;
   try {
-    for (const auto& p : under_way_) wait_for(lanes_.slots[p.slot].done.get());
+    const auto drain = [&](gpu_stream stream) {
+      on_.record(lanes_.passed.get(), stream);
+      wait_for(lanes_.passed.get());
+    };
+    drain(lanes_.in.get());
+    for (const auto& lane : lanes_.lanes) drain(lane.get());
+    drain(lanes_.out.get());
   } catch (const gpu_error&) {  // lost: nothing of it will run
   }
   for (const auto& p : under_way_) lanes_.slots[p.slot].used = false;
+  under_way_.clear();
+  enqueuing_ = false;
 }
 
 bool gpu_session::stays_in_place(const argument& a) const noexcept
@@ -140,6 +156,7 @@ bool gpu_session::stays_in_place(const argument& a) const noexcept
 /// Broadcasts, and the boundaries of subtasks with costs: once for the whole run.
 void gpu_session::upload_constants()
 {
+  enqueuing_ = true;
   const auto stream = lanes_.in.get();
   for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
     const auto& a = job_.arguments[i];
@@ -171,6 +188,7 @@ void gpu_session::upload_constants()
   auto& done = lanes_.slots.front().copied_in;
   on_.record(done.get(), stream);
   wait_for(done.get());  // the lanes need not wait for it, batch by batch
+  enqueuing_ = false;
 }
 
 batch_hints gpu_session::hints() const noexcept
@@ -260,6 +278,9 @@ batch_status gpu_session::launch(interval batch)
     }
   } catch (const gpu_error& e) {
     return lose(e);
+  } catch (...) {
+    abandon();  // the run ends with this, and its outcome is delivered
+    throw;
   }
   return batch_status::queued;
 }
@@ -325,6 +346,7 @@ void gpu_session::launch_piece(piece what)
   auto& slot = lanes_.slots[what.slot];
   const auto lane = lanes_.lane_of(what.slot);
   next_slot_ = (what.slot + 1) % gpu_slot_count;
+  enqueuing_ = true;
   copy_inputs(what, slot);
 
   auto views = views_;
@@ -342,8 +364,9 @@ void gpu_session::launch_piece(piece what)
   on_.record(slot.computed.get(), lane);
 
   copy_outputs(what, slot);
-  slot.used = true;
   under_way_.push_back(std::move(what));
+  slot.used = true;
+  enqueuing_ = false;
 }
 
 void gpu_session::copy_inputs(const piece& what, gpu_slot& slot)
@@ -418,6 +441,9 @@ batch_status gpu_session::poll(interval& batch)
   } catch (const gpu_error& e) {
     batch = under_way_.front().batch;
     return lose(e);
+  } catch (...) {
+    abandon();
+    throw;
   }
   batch = finished_.front();
   finished_.pop_front();
@@ -490,10 +516,12 @@ void gpu_session::make_totals()
       values.identity(total, job_.width);
     }
   }
+  enqueuing_ = true;
   on_.copy(totals, pinned, bytes, lanes_.in.get());
   auto& done = lanes_.slots[next_slot_].copied_in;
   on_.record(done.get(), lanes_.in.get());
   wait_for(done.get());
+  enqueuing_ = false;
   totals_made_ = true;
 }
 
@@ -502,10 +530,12 @@ void gpu_session::merge_totals()
 {
   const auto bytes = total_bytes_ * gpu_lane_count;
   auto* pinned = totals_pinned_.data();
+  enqueuing_ = true;
   on_.copy(pinned, totals_.data(), bytes, lanes_.out.get());
   auto& done = lanes_.slots[next_slot_].done;
   on_.record(done.get(), lanes_.out.get());
   wait_for(done.get());
+  enqueuing_ = false;
   const auto& values = *job_.code->values;
   auto& target = open_->target();
   for (std::uint32_t lane = 0; lane < gpu_lane_count; ++lane) {

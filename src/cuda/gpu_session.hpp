@@ -69,6 +69,7 @@ class gpu_session final : public device_session {
   void copy_inputs(const piece& what, gpu_slot& slot);
   void copy_outputs(const piece& what, gpu_slot& slot);
   void finish(const piece& what);
+  void abandon() noexcept;
   [[nodiscard]] std::byte* reserve_slot(piece& p);
   template <class Reserve>
   std::byte* find_room(const Reserve& reserve);
@@ -102,6 +103,7 @@ class gpu_session final : public device_session {
   bool totals_made_ = false;         // for the open partial
 
   std::deque<piece> under_way_;        // the oldest first
+  bool enqueuing_ = false;             // more may be under way than under_way_ has
   std::deque<interval> finished_;      // batches whose pieces are all done, not told of yet
   std::unique_ptr<partial> open_;
   std::uint64_t counter_ = 0;

@@ -409,6 +409,13 @@ TEST(GpuSession, IsNotOpenedWhereConstantsDoNotFit)
   const auto why = failure_of([&] { (void)on.open(job.data(), fold_kind::ordered); });
   EXPECT_EQ(why.code, errc::device_failed);
   EXPECT_EQ(why.detail, "fake: no memory for 2400 bytes");
+
+  // The copy of the first was under way when the second did not fit.
+  doubling small{64};
+  const auto other = small.job(16);
+  const auto session = on.open(other.data(), fold_kind::none);
+  ASSERT_EQ(run_batches(*session, {{0, 4}}), batch_status::done);
+  EXPECT_EQ(on.gpu->asked().late_copies, 0u);
 }
 
 // Faults ------------------------------------------------------------------------------------------------------------------
@@ -493,6 +500,25 @@ TEST(GpuSession, TellsOfAFaultAfterAnyOperation)
   }
 }
 
+TEST(GpuSession, LeavesNothingUnderWayWhereACallIsRefused)
+{
+  for (const auto fold : {fold_kind::ordered, fold_kind::exact, fold_kind::single}) {
+    int not_well = 0;
+    for (std::uint64_t n = 0;; ++n) {
+      SCOPED_TRACE(testing::Message() << "call " << n);
+      const gpu_under_test on{{.refused_call = n}};
+      const auto how = run_everything(on, fold);
+      if (how == ended::well) break;
+      ++not_well;
+      // The GPU is as it was, and nothing of what was enqueued before comes late.
+      EXPECT_EQ(run_everything(on, fold), ended::well);
+      EXPECT_EQ(on.gpu->asked().late_copies, 0u);
+      if (HasFailure() || n > 1000) return;
+    }
+    EXPECT_GT(not_well, 20);
+  }
+}
+
 TEST(GpuSession, IsNotOpenedWhereNoKernelWasBuiltForTheGpu)
 {
   const gpu_under_test on{{.cannot_load = true}};
@@ -518,6 +544,45 @@ TEST(GpuSession, IsWaitedForWhereItEndsWithBatchesUnderWay)
     EXPECT_EQ(memory, std::vector<std::int32_t>(rows * pitch, untouched)) << "seed " << seed;
     EXPECT_EQ(on.gpu->asked().late_copies, 0u);
   }
+}
+
+/// A source of memory that has none from a moment on.
+class failing_memory final : public fastgpu::memory_source {
+ public:
+  explicit failing_memory(int left) : left_{left} {}
+  void* allocate(std::size_t bytes, std::size_t alignment) override
+  {
+    if (left_-- == 0) throw std::bad_alloc{};
+    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  }
+  void deallocate(void* memory, std::size_t, std::size_t) noexcept override { std::free(memory); }
+
+ private:
+  int left_;
+};
+
+TEST(GpuSession, LeavesNothingUnderWayWhereTheHostHasNoMemory)
+{
+  int failures = 0;
+  for (int left = 0; left < 10; ++left) {
+    const gpu_under_test on;
+    const auto job = rough_sum(4000, 2);
+    {
+      failing_memory memory{left};
+      const auto session = on.device->open({&job.data(), fold_kind::ordered, &on.stop, 0, &memory});
+      // Spans far from each other: each is a node of the forest.
+      std::vector<interval> batches;
+      for (std::uint32_t s = 0; s < 2000; s += 3) batches.push_back({s, s + 1});
+      try {
+        if (run_batches(*session, batches, 8) != batch_status::done) ++failures;
+      } catch (const std::bad_alloc&) {
+        ++failures;
+        EXPECT_EQ(run_everything(on, fold_kind::ordered), ended::well);  // while the session is still there
+      }
+    }
+    EXPECT_EQ(run_everything(on, fold_kind::ordered), ended::well);
+  }
+  EXPECT_GT(failures, 1);
 }
 
 }  // namespace
