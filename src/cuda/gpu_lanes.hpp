@@ -33,7 +33,8 @@ struct gpu_slot {
 
 /// Slot i computes on lane i mod the number of lanes.
 struct gpu_lanes {
-  gpu_lanes(gpu& on, std::uint32_t count) : in{on, on.create_stream()}, out{on, on.create_stream()}
+  gpu_lanes(gpu& on, std::uint32_t count)
+      : in{on, on.create_stream()}, out{on, on.create_stream()}, passed{on, on.create_event()}
   {
     for (std::uint32_t i = 0; i < count; ++i) lanes.emplace_back(on, on.create_stream());
     for (std::uint32_t i = 0; i < count * gpu_slots_a_lane; ++i) slots.emplace_back(on);
@@ -43,8 +44,19 @@ struct gpu_lanes {
   [[nodiscard]] std::uint32_t lane_number(std::uint32_t slot) const noexcept { return slot % lane_count(); }
   [[nodiscard]] gpu_stream lane_of(std::uint32_t slot) const { return lanes[lane_number(slot)].get(); }
 
+  /// Gives back the memory of slots in which nothing is under way.
+  void release_idle() noexcept
+  {
+    for (auto& slot : slots) {
+      if (slot.used) continue;
+      slot.device.clear();
+      slot.pinned.clear();
+    }
+  }
+
   gpu_handle<gpu_stream> in;
   gpu_handle<gpu_stream> out;
+  gpu_handle<gpu_event> passed;  ///< To wait for all that a stream has.
   std::vector<gpu_handle<gpu_stream>> lanes;
   std::vector<gpu_slot> slots;
 };

@@ -34,9 +34,12 @@ class gpu_buffer {
     if (bytes <= bytes_) return data_;
     const auto wanted = std::max(bytes, bytes_ + bytes_ / 2);
     clear();
-    data_ = static_cast<std::byte*>(kind_ == gpu_memory_kind::device ? on_->allocate(wanted)
-                                                                      : on_->allocate_pinned(wanted));
-    bytes_ = wanted;
+    try {
+      allocate(wanted);
+    } catch (const gpu_error& e) {
+      if (e.what_kind() != gpu_error::kind::out_of_memory || wanted == bytes) throw;
+      allocate(bytes);  // without room to grow, then
+    }
     return data_;
   }
   void clear() noexcept
@@ -50,6 +53,13 @@ class gpu_buffer {
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
  private:
+  void allocate(std::size_t bytes)
+  {
+    data_ = static_cast<std::byte*>(kind_ == gpu_memory_kind::device ? on_->allocate(bytes)
+                                                                      : on_->allocate_pinned(bytes));
+    bytes_ = bytes;
+  }
+
   gpu* on_;
   gpu_memory_kind kind_;
   std::byte* data_ = nullptr;

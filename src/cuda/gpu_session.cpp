@@ -118,21 +118,38 @@ gpu_session::gpu_session(cuda_device& device, const gpu_entry& entry, const sess
       totals_pinned_{device.on(), gpu_memory_kind::pinned}
 {
   if (const auto* values = job_.code->values) {
+    Expects(fold_ != fold_kind::ordered || !values->order_free);  // entries have no kernels for that
     value_bytes_ = values->bytes * static_cast<std::size_t>(job_.width);
     total_bytes_ = aligned(gpu_total_bytes(*values, fold_, job_.width));
   }
   largest_subtask_ = indices_of_largest(job_.shape);
-  upload_constants();
+  try {
+    upload_constants();
+  } catch (...) {
+    abandon();
+    throw;
+  }
 }
 
-/// What is under way uses the memory that goes now: it is waited for, unless the GPU is lost.
-gpu_session::~gpu_session()
+gpu_session::~gpu_session() { abandon(); }
+
+/// What is under way uses memory of the session and the user's, and slots: it is waited for, unless the GPU is lost.
+void gpu_session::abandon() noexcept
 {
+  if (under_way_.empty() && !enqueuing_) return;
   try {
-    for (const auto& p : under_way_) wait_for(lanes_.slots[p.slot].done.get());
-  } catch (const gpu_error&) {  // lost: nothing of it will run
+    const auto drain = [&](gpu_stream stream) {
+      on_.record(lanes_.passed.get(), stream);
+      wait_for(lanes_.passed.get());
+    };
+    drain(lanes_.in.get());
+    for (const auto& lane : lanes_.lanes) drain(lane.get());
+    drain(lanes_.out.get());
+  } catch (const std::exception&) {  // lost: nothing of it will run
   }
   for (const auto& p : under_way_) lanes_.slots[p.slot].used = false;
+  under_way_.clear();
+  enqueuing_ = false;
 }
 
 bool gpu_session::is_here(const argument& a) const noexcept
@@ -149,6 +166,7 @@ bool gpu_session::stays_in_place(const argument& a) const noexcept
 /// Broadcasts, and the boundaries of subtasks with costs: once for the whole run.
 void gpu_session::upload_constants()
 {
+  enqueuing_ = true;
   const auto stream = lanes_.in.get();
   for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
     const auto& a = job_.arguments[i];
@@ -164,20 +182,23 @@ void gpu_session::upload_constants()
     } else if (a.kind == argument_kind::broadcast) {
       const auto all = whole_of(a);
       auto& copy = constants_.emplace_back(on_, gpu_memory_kind::device);
-      auto* data = copy.reserve(std::max<std::size_t>(static_cast<std::size_t>(count_of(all)) * a.element_bytes, 1));
+      const auto bytes = std::max<std::size_t>(static_cast<std::size_t>(count_of(all)) * a.element_bytes, 1);
+      auto* data = find_room([&] { return copy.reserve(bytes); });
       if (count_of(all) > 0) on_.copy(copy_between(a, all, all, data, false), stream);
       views_[i] = view_of_copy(data, all, a.rank);
     }
   }
   if (job_.shape.bounds != nullptr) {
     const auto bytes = (std::size_t{job_.shape.count} + 1) * sizeof *job_.shape.bounds;
-    auto* data = constants_.emplace_back(on_, gpu_memory_kind::device).reserve(bytes);
+    auto& copy = constants_.emplace_back(on_, gpu_memory_kind::device);
+    auto* data = find_room([&] { return copy.reserve(bytes); });
     on_.copy(data, job_.shape.bounds, bytes, stream);
     bounds_ = reinterpret_cast<const std::int64_t*>(data);
   }
   auto& done = lanes_.slots.front().copied_in;
   on_.record(done.get(), stream);
   wait_for(done.get());  // the lanes need not wait for it, batch by batch
+  enqueuing_ = false;
 }
 
 batch_hints gpu_session::hints() const noexcept
@@ -246,15 +267,17 @@ batch_status gpu_session::launch(interval batch)
         const auto n = std::min(std::max(piece_max_ / span * span, span), rest.size());
         p.subtasks = {rest.begin, rest.begin + n};
         p.layout = lay_out(p.subtasks);
-        if (n <= span || p.layout.device_bytes + p.layout.pinned_bytes <= piece_bytes_max) {
+        if (n <= span) {
+          find_room([&] { return reserve_slot(p); });
+          break;
+        }
+        if (p.layout.device_bytes + p.layout.pinned_bytes <= piece_bytes_max) {
           try {
-            p.slot = free_slot();
-            auto& slot = lanes_.slots[p.slot];
-            (void)slot.device.reserve(p.layout.device_bytes);
-            (void)slot.pinned.reserve(p.layout.pinned_bytes);
+            (void)reserve_slot(p);
             break;
           } catch (const gpu_error& e) {
-            if (e.what_kind() != gpu_error::kind::out_of_memory || n <= span) throw;
+            if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
+            lanes_.release_idle();  // what larger pieces left
           }
         }
         piece_max_ = n / 2;
@@ -267,11 +290,43 @@ batch_status gpu_session::launch(interval batch)
   } catch (const gpu_error& e) {
     return lose(e);
   } catch (const launch_failed& e) {
+    abandon();
     why_ = {make_error_code(errc::kernel_failed), e.what};
     failed_subtask_ = batch.begin;
     return batch_status::kernel_failed;
+  } catch (...) {
+    abandon();  // the run ends with this, and its outcome is delivered
+    throw;
   }
   return batch_status::queued;
+}
+
+/// Memory for a piece in the next slot.
+std::byte* gpu_session::reserve_slot(piece& p)
+{
+  p.slot = free_slot();
+  auto& slot = lanes_.slots[p.slot];
+  (void)slot.pinned.reserve(p.layout.pinned_bytes);
+  return slot.device.reserve(p.layout.device_bytes);
+}
+
+/// What `reserve` gives. Where there is no memory for it, once more without what idle slots keep, and then without
+/// what is under way.
+template <class Reserve>
+std::byte* gpu_session::find_room(const Reserve& reserve)
+{
+  for (bool released = false;; released = true) {
+    try {
+      return reserve();
+    } catch (const gpu_error& e) {
+      if (e.what_kind() != gpu_error::kind::out_of_memory || (released && under_way_.empty())) throw;
+    }
+    if (released) {
+      wait_for(lanes_.slots[under_way_.front().slot].done.get());
+      take_over_oldest();
+    }
+    lanes_.release_idle();
+  }
 }
 
 batch_status gpu_session::lose(const gpu_error& e)
@@ -286,14 +341,20 @@ std::uint32_t gpu_session::free_slot()
 {
   auto& slot = lanes_.slots[next_slot_];
   while (slot.used) {
-    auto oldest = std::move(under_way_.front());
-    under_way_.pop_front();
-    wait_for(lanes_.slots[oldest.slot].done.get());
-    finish(oldest);
-    lanes_.slots[oldest.slot].used = false;
-    if (oldest.last) finished_.push_back(oldest.batch);
+    wait_for(lanes_.slots[under_way_.front().slot].done.get());
+    take_over_oldest();
   }
   return next_slot_;
+}
+
+/// @pre  The GPU is done with the oldest piece.
+void gpu_session::take_over_oldest()
+{
+  const auto oldest = std::move(under_way_.front());
+  under_way_.pop_front();
+  lanes_.slots[oldest.slot].used = false;
+  finish(oldest);
+  if (oldest.last) finished_.push_back(oldest.batch);
 }
 
 void gpu_session::launch_piece(piece what)
@@ -301,6 +362,7 @@ void gpu_session::launch_piece(piece what)
   auto& slot = lanes_.slots[what.slot];
   const auto lane = lanes_.lane_of(what.slot);
   next_slot_ = (what.slot + 1) % lanes_.slot_count();
+  enqueuing_ = true;
   copy_inputs(what, slot);
 
   auto views = views_;
@@ -325,8 +387,9 @@ void gpu_session::launch_piece(piece what)
     throw launch_failed{"an exception that is no std::exception"};
   }
   copy_outputs(what, slot);
-  slot.used = true;
   under_way_.push_back(std::move(what));
+  slot.used = true;
+  enqueuing_ = false;
 }
 
 void gpu_session::copy_inputs(const piece& what, gpu_slot& slot)
@@ -397,25 +460,23 @@ batch_status gpu_session::poll(interval& batch)
   try {
     while (finished_.empty()) {
       Expects(!under_way_.empty());
-      auto& slot = lanes_.slots[under_way_.front().slot];
-      if (!on_.ready(slot.done.get())) {
+      if (!on_.ready(lanes_.slots[under_way_.front().slot].done.get())) {
         rest();
         return batch_status::queued;
       }
       idle_since_ = {};
-      const auto oldest = std::move(under_way_.front());
-      under_way_.pop_front();
-      finish(oldest);
-      slot.used = false;
-      if (oldest.last) finished_.push_back(oldest.batch);
+      take_over_oldest();
     }
   } catch (const gpu_error& e) {
-    batch = under_way_.empty() ? interval{} : under_way_.front().batch;
+    batch = under_way_.front().batch;
     return lose(e);
+  } catch (...) {
+    abandon();
+    throw;
   }
   batch = finished_.front();
   finished_.pop_front();
-  return batch_status::done;
+  return folded_twice_ ? batch_status::kernel_failed : batch_status::done;
 }
 
 /// The GPU is not ready yet: the longer it takes, the less of a core is spent on asking.
@@ -441,6 +502,12 @@ void gpu_session::wait_for(gpu_event event)
 /// The host's part of a piece that the GPU is done with.
 void gpu_session::finish(const piece& what)
 {
+  if (!open_->fold(what.subtasks)) {
+    folded_twice_ = what.subtasks.begin;
+    why_ = {make_error_code(errc::internal),
+            "subtask " + std::to_string(what.subtasks.begin) + " was about to be folded twice"};
+    return;
+  }
   const auto& slot = lanes_.slots[what.slot];
   for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
     const auto& a = job_.arguments[i];
@@ -457,10 +524,6 @@ void gpu_session::finish(const piece& what)
     const auto* values = slot.pinned.data() + what.layout.span_values_pinned_at;
     for (auto s = first; s <= last; ++s) target.push(target.forest, s, values + (s - first) * value_bytes_);
   }
-  if (!open_->fold(what.subtasks)) {
-    throw gpu_error{gpu_error::kind::refused,
-                    "subtask " + std::to_string(what.subtasks.begin) + " was about to be folded twice"};
-  }
   counter_ += what.subtasks.size();
 }
 
@@ -470,7 +533,8 @@ void gpu_session::finish(const piece& what)
 void gpu_session::make_totals()
 {
   const auto bytes = total_bytes_ * lanes_.lane_count();
-  auto* pinned = totals_pinned_.reserve(bytes);
+  auto* pinned = find_room([&] { return totals_pinned_.reserve(bytes); });
+  auto* totals = find_room([&] { return totals_.reserve(bytes); });
   std::memset(pinned, 0, bytes);
   const auto& values = *job_.code->values;
   for (std::uint32_t lane = 0; lane < lanes_.lane_count(); ++lane) {
@@ -481,10 +545,12 @@ void gpu_session::make_totals()
       values.identity(total, job_.width);
     }
   }
-  on_.copy(totals_.reserve(bytes), pinned, bytes, lanes_.in.get());
+  enqueuing_ = true;
+  on_.copy(totals, pinned, bytes, lanes_.in.get());
   auto& done = lanes_.slots[next_slot_].copied_in;
   on_.record(done.get(), lanes_.in.get());
   wait_for(done.get());
+  enqueuing_ = false;
   totals_made_ = true;
 }
 
@@ -493,10 +559,12 @@ void gpu_session::merge_totals()
 {
   const auto bytes = total_bytes_ * lanes_.lane_count();
   auto* pinned = totals_pinned_.data();
+  enqueuing_ = true;
   on_.copy(pinned, totals_.data(), bytes, lanes_.out.get());
   auto& done = lanes_.slots[next_slot_].done;
   on_.record(done.get(), lanes_.out.get());
   wait_for(done.get());
+  enqueuing_ = false;
   const auto& values = *job_.code->values;
   auto& target = open_->target();
   for (std::uint32_t lane = 0; lane < lanes_.lane_count(); ++lane) {

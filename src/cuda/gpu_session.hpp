@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ class gpu_session final : public device_session {
   batch_hints hints() const noexcept override;
   sealed_partial seal() override;
   const failure& why() const noexcept override { return why_; }
-  std::uint32_t failed_subtask() const noexcept override { return failed_subtask_; }
+  std::uint32_t failed_subtask() const noexcept override { return folded_twice_.value_or(failed_subtask_); }
 
  private:
   /// Bytes of one launch, and where its parts begin in the slot's two buffers.
@@ -68,7 +69,12 @@ class gpu_session final : public device_session {
   void copy_inputs(const piece& what, gpu_slot& slot);
   void copy_outputs(const piece& what, gpu_slot& slot);
   void finish(const piece& what);
+  void abandon() noexcept;
+  [[nodiscard]] std::byte* reserve_slot(piece& p);
+  template <class Reserve>
+  std::byte* find_room(const Reserve& reserve);
   [[nodiscard]] std::uint32_t free_slot();
+  void take_over_oldest();
   void wait_for(gpu_event event);
   void rest();
   void make_totals();
@@ -99,12 +105,14 @@ class gpu_session final : public device_session {
   bool totals_made_ = false;         // for the open partial
 
   std::deque<piece> under_way_;        // the oldest first
+  bool enqueuing_ = false;             // more may be under way than under_way_ has
   std::deque<interval> finished_;      // batches whose pieces are all done, not told of yet
   std::unique_ptr<partial> open_;
   std::uint64_t counter_ = 0;
   std::chrono::steady_clock::time_point idle_since_{};
   failure why_;
   std::uint32_t failed_subtask_ = 0;
+  std::optional<std::uint32_t> folded_twice_;  // a defect of the caller's: every batch fails from then on
 };
 
 }  // namespace fastgpu::inline v0::detail
