@@ -58,9 +58,9 @@ void index_sum(benchmark::State& state)
   contest.add("hand-written kernel", [&] {
     bench::check(cudaMemsetAsync(total.data(), 0, sizeof(unsigned long long), stream.get()), "clearing the total");
     sum_hashes<<<blocks, threads, 0, stream.get()>>>(n, total.data());
-    bench::check(cudaMemcpyAsync(theirs.data(), total.data(), sizeof(unsigned long long), cudaMemcpyDefault,
-                                 stream.get()),
-                 "copying the total");
+    bench::check(
+        cudaMemcpyAsync(theirs.data(), total.data(), sizeof(unsigned long long), cudaMemcpyDefault, stream.get()),
+        "copying the total");
     stream.wait();
   });
   contest.run(25);

@@ -76,9 +76,9 @@ void memory_sum(benchmark::State& state, fastgpu::reduction mode)
     stream.wait();
   });
   contest.add("copy of as many bytes", [&] {
-    bench::check(cudaMemcpyAsync(data.data() + n / 2, data.data(), n / 2 * sizeof(double), cudaMemcpyDefault,
-                                 stream.get()),
-                 "copying on the GPU");
+    bench::check(
+        cudaMemcpyAsync(data.data() + n / 2, data.data(), n / 2 * sizeof(double), cudaMemcpyDefault, stream.get()),
+        "copying on the GPU");
     stream.wait();
   });
   contest.run(25);

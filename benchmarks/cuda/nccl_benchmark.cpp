@@ -7,9 +7,8 @@
 namespace {
 
 const bench::registration all{[] {
-  bench::add("gpu/nccl_aggregate", [](benchmark::State& state) {
-    state.SkipWithError("NCCL takes no part in aggregation yet");
-  });
+  bench::add("gpu/nccl_aggregate",
+             [](benchmark::State& state) { state.SkipWithError("NCCL takes no part in aggregation yet"); });
 }};
 
 }  // namespace

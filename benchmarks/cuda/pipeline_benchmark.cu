@@ -102,15 +102,17 @@ void pipeline(benchmark::State& state)
     return bench::fail(state, "fastgpu and the hand-written kernel have different values");
   }
 
-  bench::report(state, contest,
-                {{.what = "time over the longest stage's",
-                  .key = "time_over_longest_stage",
-                  .value = contest.each_round(
-                      [](const std::vector<double>& s) { return s[0] / std::max({s[1], s[2], s[3]}); }),
-                  .bound = time_over_longest_stage_max},
-                 {.what = "time over that of all stages",
-                  .key = "time_over_all_stages",
-                  .value = contest.each_round([](const std::vector<double>& s) { return s[0] / (s[1] + s[2] + s[3]); })}});
+  bench::report(
+      state, contest,
+      {{.what = "time over the longest stage's",
+        .key = "time_over_longest_stage",
+        .value = contest.each_round([](const std::vector<double>& s) {
+          return s[0] / std::max({s[1], s[2], s[3]});
+        }),
+        .bound = time_over_longest_stage_max},
+       {.what = "time over that of all stages",
+        .key = "time_over_all_stages",
+        .value = contest.each_round([](const std::vector<double>& s) { return s[0] / (s[1] + s[2] + s[3]); })}});
 }
 
 const bench::registration all{[] { bench::add_on_gpu("gpu/pipeline", pipeline); }};

@@ -104,20 +104,19 @@ void host_costs(benchmark::State& state)
   contest.add("few batches of many", [&] { (void)run(few, in_a_batch); });
   contest.run(25);
 
-  bench::report(state, contest,
-                {{.what = "a batch",
-                  .key = "batch_us",
-                  .value = contest.each_round(
-                      [=](const std::vector<double>& s) { return (s[1] - s[0]) / (many - few) * 1e6; }),
-                  .bound = batch_us_max,
-                  .unit = "us"},
-                 {.what = "a subtask in a batch",
-                  .key = "subtask_ns",
-                  .value = contest.each_round([=](const std::vector<double>& s) {
-                    return (s[2] - s[0]) / few / (in_a_batch - 1) * 1e9;
-                  }),
-                  .bound = subtask_ns_max,
-                  .unit = "ns"}});
+  bench::report(
+      state, contest,
+      {{.what = "a batch",
+        .key = "batch_us",
+        .value = contest.each_round([=](const std::vector<double>& s) { return (s[1] - s[0]) / (many - few) * 1e6; }),
+        .bound = batch_us_max,
+        .unit = "us"},
+       {.what = "a subtask in a batch",
+        .key = "subtask_ns",
+        .value = contest.each_round(
+            [=](const std::vector<double>& s) { return (s[2] - s[0]) / few / (in_a_batch - 1) * 1e9; }),
+        .bound = subtask_ns_max,
+        .unit = "ns"}});
 }
 
 const bench::registration all{[] {

@@ -215,12 +215,13 @@ int main(int argc, char** argv)
       arguments.push_back("--benchmark_out_format=json");
     } else {
       if (option == "--help") {
-        std::printf("%s [--check] [--json=FILE] [--rounds=N] [--smoke] and Google Benchmark's options:\n"
-                    "  --check        exit status 1 where a bound is not met\n"
-                    "  --json=FILE    what the table says, machine-readable\n"
-                    "  --rounds=N     in place of each benchmark's own count\n"
-                    "  --smoke        tiny sizes: shows only that everything runs\n\n",
-                    bench::program_name.c_str());
+        std::printf(
+            "%s [--check] [--json=FILE] [--rounds=N] [--smoke] and Google Benchmark's options:\n"
+            "  --check        exit status 1 where a bound is not met\n"
+            "  --json=FILE    what the table says, machine-readable\n"
+            "  --rounds=N     in place of each benchmark's own count\n"
+            "  --smoke        tiny sizes: shows only that everything runs\n\n",
+            bench::program_name.c_str());
       }
       arguments.emplace_back(option);
     }

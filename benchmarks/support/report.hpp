@@ -19,8 +19,8 @@ enum class bound_kind { at_most, at_least };
 
 /// One number that a benchmark is about.
 struct figure {
-  std::string what;             ///< For readers: "time over oneTBB's".
-  std::string key;              ///< In the JSON: counters <key>, <key>_low, <key>_high, <key>_bound, <key>_met.
+  std::string what;  ///< For readers: "time over oneTBB's".
+  std::string key;   ///< In the JSON: counters <key>, <key>_low, <key>_high, <key>_bound, <key>_met.
   estimate value = {};
   std::optional<double> bound = {};  ///< None: for information.
   bound_kind kind = bound_kind::at_most;

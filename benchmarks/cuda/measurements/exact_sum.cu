@@ -71,7 +71,7 @@ void exact_sum(measured::figures& found)
   found.add("same_bits", std::string{"ordered and exact: on GPU and CPU, for three ways to cut batches"});
 }
 
-const measured::registration added{
-    7, {"exact_sum", "ns an element in each mode; same bits on GPU and CPU", &exact_sum}};
+const measured::registration added{7,
+                                   {"exact_sum", "ns an element in each mode; same bits on GPU and CPU", &exact_sum}};
 
 }  // namespace

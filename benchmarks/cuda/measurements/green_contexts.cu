@@ -175,6 +175,7 @@ void slices(measured::figures& found)
 }
 
 const measured::registration added{
-    5, {"green_contexts", "a group of 8 multiprocessors: what is granted, who else runs there; a pool's limit", &slices}};
+    5,
+    {"green_contexts", "a group of 8 multiprocessors: what is granted, who else runs there; a pool's limit", &slices}};
 
 }  // namespace

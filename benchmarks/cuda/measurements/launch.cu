@@ -121,7 +121,8 @@ void launch(measured::figures& found)
                                              const auto& to = i % 2 == 0 ? other : stream;
                                              launch_on(from);
                                              check(cudaEventRecord(event.get(), from.get()), "recording an event");
-                                             check(cudaStreamWaitEvent(to.get(), event.get(), 0), "waiting on a stream");
+                                             check(cudaStreamWaitEvent(to.get(), event.get(), 0),
+                                                   "waiting on a stream");
                                            }
                                            stream.wait();
                                          }) / hops);

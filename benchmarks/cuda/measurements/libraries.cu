@@ -82,8 +82,8 @@ struct parameter {
 std::vector<parameter> parameters_of(cudaKernel_t kernel)
 {
   std::vector<parameter> all;
-  for (parameter p{}; cudaFuncGetParamInfo(reinterpret_cast<const void*>(kernel), all.size(), &p.offset, &p.bytes) ==
-                      cudaSuccess;) {
+  for (parameter p{};
+       cudaFuncGetParamInfo(reinterpret_cast<const void*>(kernel), all.size(), &p.offset, &p.bytes) == cudaSuccess;) {
     all.push_back(p);
   }
   (void)cudaGetLastError();  // past the last one

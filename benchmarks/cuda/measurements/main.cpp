@@ -54,7 +54,8 @@ std::string json_of(const found& f)
   auto text = "{\"name\": " + quoted(f.name) + ", \"status\": " + quoted(f.status) + ", \"detail\": " + quoted(f.why) +
               ", \"seconds\": " + number(f.seconds) + ", \"figures\": {";
   const char* comma = "";
-  for (const auto& [key, value] : f.what.numbers) text += std::exchange(comma, ", ") + quoted(key) + ": " + number(value);
+  for (const auto& [key, value] : f.what.numbers)
+    text += std::exchange(comma, ", ") + quoted(key) + ": " + number(value);
   for (const auto& [key, value] : f.what.texts) text += std::exchange(comma, ", ") + quoted(key) + ": " + quoted(value);
   return text + "}}";
 }

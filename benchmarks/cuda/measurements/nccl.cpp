@@ -7,6 +7,7 @@ namespace {
 
 void nccl(measured::figures&) { throw measured::skipped{"not written yet"}; }
 
-const measured::registration added{1, {"nccl", "all-reduce by 2 and 3 processes on one GPU; a rank that is killed", &nccl}};
+const measured::registration added{
+    1, {"nccl", "all-reduce by 2 and 3 processes on one GPU; a rank that is killed", &nccl}};
 
 }  // namespace

@@ -82,9 +82,9 @@ void overlap(measured::figures& found)
     found.add("copy_in_gigabytes_a_second", static_cast<double>(from.bytes()) / in_us * 1e-3);
     found.add("copy_out_gigabytes_a_second", static_cast<double>(to.bytes()) / out_us * 1e-3);
     found.add("both_copies_at_once_ms", time([&] {
-                copy_in();
-                copy_out();
-              }) / 1e3);
+                                          copy_in();
+                                          copy_out();
+                                        }) / 1e3);
     longest = std::max({in_us, out_us, kernel_us});
   }
 
@@ -137,8 +137,8 @@ void many_copies(measured::figures& found)
       attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
       std::size_t first = 0;
       found.add(name + "_by_one_call_us", median_us(50, [&] {
-                  check(cudaMemcpyBatchAsync(targets.data(), sources.data(), sizes.data(), count, &attributes, &first, 1,
-                                             stream.get()),
+                  check(cudaMemcpyBatchAsync(targets.data(), sources.data(), sizes.data(), count, &attributes, &first,
+                                             1, stream.get()),
                         "cudaMemcpyBatchAsync");
                   stream.wait();
                 }));
