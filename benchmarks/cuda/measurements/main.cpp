@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cuda/measurements/measurement.hpp"
+#include "cuda/measurements/nccl.hpp"
 #include "support/gpu.hpp"
 
 /// @file
@@ -134,6 +135,7 @@ registration::registration(int number, item what) { numbered_items().emplace(num
 int main(int argc, char** argv)
 {
   using namespace measured;
+  if (argc > 1 && argv[1] == std::string_view{nccl_rank_option}) return run_nccl_rank(argc, argv);
   std::string json;
   std::vector<item> wanted;
   for (int i = 1; i < argc; ++i) {
