@@ -3,61 +3,24 @@
 #include <cstring>
 
 #include <fastgpu/fastgpu.hpp>
-#include <fastgpu/random/nas.hpp>
 
+#include "nas_ep_kernel.hpp"
 #include "support/on_gpu.hpp"
 #include "support/paired.hpp"
 
 /// @file
-/// NAS EP class C, 2^32 pairs: as examples/nas_ep.cpp, whose arithmetic is repeated here with shorter blocks, so that
-/// there are enough of them for every thread of a large GPU.
+/// NAS EP class C, 2^32 pairs: the job of examples/nas_ep.cpp, which launches for itself, and one hand-written kernel of
+/// the same arithmetic.
 ///
 /// Bound  1.05 of a hand-written kernel's time. Both must meet the published answer.
 
-namespace gpu_bench {
-
-constexpr int pairs_log2 = 13;  // of one index
-constexpr int annuli = 10;
-
-struct ep_tally {
-  double sum_x = 0;
-  double sum_y = 0;
-  std::uint64_t kept = 0;
-  std::uint64_t q[annuli] = {};
-};
-using ep_sum = fastgpu::sum_of<&ep_tally::sum_x, &ep_tally::sum_y, &ep_tally::kept, &ep_tally::q>;
-
-struct ep_block {
-  FASTGPU_HD ep_tally operator()(std::uint64_t number) const
-  {
-    ep_tally tally;
-    auto random = fastgpu::nas_random::at(fastgpu::nas_random::default_seed, number << (pairs_log2 + 1));
-    for (std::uint32_t i = 0; i < std::uint32_t{1} << pairs_log2; ++i) {
-      const double x = 2.0 * random.next() - 1.0;
-      const double y = 2.0 * random.next() - 1.0;
-      const double t = x * x + y * y;
-      if (t > 1.0) continue;
-      const double f = std::sqrt(-2.0 * std::log(t) / t);
-      const double deviate_x = x * f;
-      const double deviate_y = y * f;
-      ++tally.q[static_cast<int>(std::fmax(std::fabs(deviate_x), std::fabs(deviate_y)))];
-      ++tally.kept;
-      tally.sum_x += deviate_x;
-      tally.sum_y += deviate_y;
-    }
-    return tally;
-  }
-};
-FASTGPU_REGISTER("benchmark.ep_block", ep_block)
-
-}  // namespace gpu_bench
+FASTGPU_REGISTER("benchmark.nas_ep", ep_block)
 
 namespace {
 
-using namespace gpu_bench;
-
 constexpr double time_over_hand_written_max = 1.05;
 constexpr unsigned threads = 128;
+constexpr int pairs_log2 = 13;  // of a thread: enough threads for a large GPU
 
 template <class T>
 __device__ T sum_of_warp(T v)
@@ -70,12 +33,12 @@ __device__ void add(std::uint64_t* to, std::uint64_t v)
   atomicAdd(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(v));
 }
 
-/// One block of pairs a thread; a warp sums by shuffles and adds to the total. @pre  n is a multiple of the threads.
+/// So many pairs a thread; a warp sums by shuffles and adds to the total. @pre  n is a multiple of the threads.
 __global__ void __launch_bounds__(threads) count_pairs(std::uint64_t n, ep_tally* total)
 {
   const auto i = std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i >= n) return;
-  const auto mine = ep_block{}(i);
+  const auto mine = tally_pairs(i << pairs_log2, std::uint32_t{1} << pairs_log2);
   const auto sum_x = sum_of_warp(mine.sum_x);
   const auto sum_y = sum_of_warp(mine.sum_y);
   const auto kept = sum_of_warp(mine.kept);
@@ -101,7 +64,9 @@ bool is_class_c(const ep_tally& t)
 
 void nas_ep(benchmark::State& state)
 {
-  const auto n = std::uint64_t{1} << (bench::sized(32, 24) - pairs_log2);
+  const int m = bench::sized(32, 24);
+  const auto n = std::uint64_t{1} << (m - pairs_log2);
+  const fastgpu::space<1> blocks{std::int64_t{1} << (m - block_log2), fastgpu::by_size{1}};
   fastgpu::cluster cluster{"cuda:0"};
   ep_tally ours;
   const bench::gpu_stream stream;
@@ -109,7 +74,7 @@ void nas_ep(benchmark::State& state)
   ep_tally theirs;
 
   bench::paired contest;
-  contest.add("fastgpu", [&] { ours = fastgpu::reduce(cluster, n, ep_block{}, ep_sum{}).get(); });
+  contest.add("fastgpu", [&] { ours = fastgpu::reduce(cluster, blocks, ep_block{}, ep_sum{}).get(); });
   contest.add("hand-written kernel", [&] {
     bench::check(cudaMemsetAsync(total.data(), 0, sizeof(ep_tally), stream.get()), "clearing the total");
     count_pairs<<<static_cast<unsigned>(n / threads), threads, 0, stream.get()>>>(n, total.data());
