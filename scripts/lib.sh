@@ -94,11 +94,11 @@ native_preset()
   if [[ -e /dev/nvidia0 ]] && have_nvcc; then printf 'cuda\n'; else printf 'release\n'; fi
 }
 
-# configure PRESET
+# configure PRESET [OPTION...]
 configure()
 {
   local log=$root/build/$1-configure.log
-  (cd "$root" && cmake --preset "$1") >"$log" 2>&1 && return
+  (cd "$root" && cmake --preset "$@") >"$log" 2>&1 && return
   say "$(cat "$log")"
   fail "preset $1 cannot be configured"
 }
