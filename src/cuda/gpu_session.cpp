@@ -137,18 +137,34 @@ gpu_session::~gpu_session() { abandon(); }
 void gpu_session::abandon() noexcept
 {
   if (under_way_.empty() && !enqueuing_) return;
+  drain();
+  for (const auto& p : under_way_) lanes_.slots[p.slot].used = false;
+  under_way_.clear();
+}
+
+/// The same for the pieces of one batch, the last that was launched.
+void gpu_session::drop(interval batch) noexcept
+{
+  drain();
+  while (!under_way_.empty() && under_way_.back().batch == batch) {
+    lanes_.slots[under_way_.back().slot].used = false;
+    under_way_.pop_back();
+  }
+}
+
+/// Waits for all that the streams have.
+void gpu_session::drain() noexcept
+{
   try {
-    const auto drain = [&](gpu_stream stream) {
+    const auto pass = [&](gpu_stream stream) {
       on_.record(lanes_.passed.get(), stream);
       wait_for(lanes_.passed.get());
     };
-    drain(lanes_.in.get());
-    for (const auto& lane : lanes_.lanes) drain(lane.get());
-    drain(lanes_.out.get());
+    pass(lanes_.in.get());
+    for (const auto& lane : lanes_.lanes) pass(lane.get());
+    pass(lanes_.out.get());
   } catch (const std::exception&) {  // lost: nothing of it will run
   }
-  for (const auto& p : under_way_) lanes_.slots[p.slot].used = false;
-  under_way_.clear();
   enqueuing_ = false;
 }
 
@@ -290,7 +306,7 @@ batch_status gpu_session::launch(interval batch)
   } catch (const gpu_error& e) {
     return lose(e);
   } catch (const launch_failed& e) {
-    abandon();
+    drop(batch);
     why_ = {make_error_code(errc::kernel_failed), e.what};
     failed_subtask_ = batch.begin;
     return batch_status::kernel_failed;
@@ -380,6 +396,8 @@ void gpu_session::launch_piece(piece what)
   try {
     on_.check(entry_.launch(batch, lane), "launching a kernel");
   } catch (const gpu_error&) {
+    throw;
+  } catch (const std::bad_alloc&) {  // the library's own, perhaps
     throw;
   } catch (const std::exception& e) {
     throw launch_failed{e.what()};

@@ -70,6 +70,8 @@ class gpu_session final : public device_session {
   void copy_outputs(const piece& what, gpu_slot& slot);
   void finish(const piece& what);
   void abandon() noexcept;
+  void drop(interval batch) noexcept;
+  void drain() noexcept;
   [[nodiscard]] std::byte* reserve_slot(piece& p);
   template <class Reserve>
   std::byte* find_room(const Reserve& reserve);

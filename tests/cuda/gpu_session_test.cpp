@@ -281,10 +281,10 @@ TEST(GpuSession, RefusesWhatItCannotReach)
   const auto with_halo = make_job(
       space(10, by_size{3}),
       [](std::uint64_t i, fastgpu::in1<std::int32_t> from) { return from(static_cast<std::int64_t>(i) + 1); },
-      fastgpu::slices(view({memory_kind::device, 0}), 1, fastgpu::border::replicate), reduced(sum<std::int32_t>{}));
+      fastgpu::slices(view({memory_kind::device, 1}), 1, fastgpu::border::replicate), reduced(sum<std::int32_t>{}));
   const auto why = failure_of([&] { (void)on.open(with_halo.data(), fold_kind::single); });
   EXPECT_EQ(why.code, errc::no_usable_device);
-  EXPECT_EQ(why.detail, "argument 0: slices() with a halo need host memory");
+  EXPECT_EQ(why.detail, "argument 0: slices() with a halo of another GPU's memory");
 }
 
 // Memory ------------------------------------------------------------------------------------------------------------------
