@@ -331,14 +331,16 @@ struct doubling {
 TEST(GpuSession, GoesInPiecesWhereABatchDoesNotFit)
 {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    doubling data{4096};  // 64 KiB, a subtask 1 KiB
-    const auto job = data.job(64);
-    const gpu_under_test on{{.seed = seed, .memory_bytes = 10'000}};
-    const auto session = on.open(job.data(), fold_kind::none);
-    ASSERT_EQ(run_batches(*session, {{0, 40}, {40, 64}}, 2), batch_status::done) << session->why().detail;
-    data.expect_doubled();
-    EXPECT_LE(on.gpu->asked().bytes_max, 10'000u);
-    EXPECT_EQ(session->seal().counter, 64u);
+    for (const auto& faults : {gpu_faults{.seed = seed, .memory_bytes = 10'000}, {.seed = seed, .pinned_bytes = 10'000}}) {
+      doubling data{4096};  // 64 KiB, a subtask 1 KiB
+      const auto job = data.job(64);
+      const gpu_under_test on{faults};
+      const auto session = on.open(job.data(), fold_kind::none);
+      ASSERT_EQ(run_batches(*session, {{0, 40}, {40, 64}}, 2), batch_status::done) << session->why().detail;
+      data.expect_doubled();
+      EXPECT_LE(on.gpu->asked().bytes_max, faults.memory_bytes);
+      EXPECT_EQ(session->seal().counter, 64u);
+    }
   }
 }
 
@@ -380,6 +382,20 @@ TEST(GpuSession, TakesTheMemoryThatFormerSessionsLeft)
     const auto session = on.open(job.data(), fold_kind::none);
     ASSERT_EQ(run_batches(*session, {{0, 1}}), batch_status::done) << session->why().detail;
     data.expect_doubled();
+  }
+  {
+    const auto job = make_job(
+        space(10, by_size{10}),
+        [](std::uint64_t i, fastgpu::tally<sum<double>> bins) { bins.merge(static_cast<std::int64_t>(i), 1.0); },
+        reduced(sum<double>{}, 200));  // 7168 bytes of accumulators
+    const auto session = on.open(job.data(), fold_kind::single);
+    ASSERT_EQ(run_batches(*session, {{0, 1}}), batch_status::done) << session->why().detail;
+    EXPECT_EQ((value_of<std::array<double, 200>>(*session->seal().values)[9]), 1.0);
+  }
+  {
+    doubling data{560};
+    const auto job = data.job(560);
+    ASSERT_EQ(run_batches(*on.open(job.data(), fold_kind::none), {{0, 1}}), batch_status::done);
   }
   {
     const std::vector<double> table(1200, 1.5);  // 9600 bytes
