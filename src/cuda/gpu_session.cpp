@@ -23,6 +23,11 @@ constexpr auto nap = 50us;         // and then at such intervals
 constexpr double batch_target_ns = 500e3;
 constexpr std::uint32_t blocks_a_multiprocessor = 8;
 
+/// What a kernel's own launches threw.
+struct launch_failed {
+  std::string what;
+};
+
 std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 /// Room of `bytes` behind what `total` counts. @return where it begins
@@ -108,6 +113,7 @@ gpu_session::gpu_session(cuda_device& device, const gpu_entry& entry, const sess
       memory_{*request.memory},
       piece_max_{std::max(request.job->shape.count, 1u)},
       views_(request.job->argument_count),
+      launches_(device.lanes().lane_count()),
       totals_{device.on(), gpu_memory_kind::device},
       totals_pinned_{device.on(), gpu_memory_kind::pinned}
 {
@@ -146,11 +152,15 @@ void gpu_session::abandon() noexcept
   enqueuing_ = false;
 }
 
+bool gpu_session::is_here(const argument& a) const noexcept
+{
+  return a.where.kind == memory_kind::device && a.where.device == on_.properties().ordinal;
+}
+
 bool gpu_session::stays_in_place(const argument& a) const noexcept
 {
   if (a.halo > 0) return false;  // the border is filled in a copy
-  const bool here = a.where.kind == memory_kind::device && a.where.device == on_.properties().ordinal;
-  return here || (a.free_shape && a.where.kind == memory_kind::pinned);  // the GPU reaches pinned memory, slowly
+  return is_here(a) || (a.free_shape && a.where.kind == memory_kind::pinned);  // the GPU reaches pinned memory, slowly
 }
 
 /// Broadcasts, and the boundaries of subtasks with costs: once for the whole run.
@@ -166,9 +176,9 @@ void gpu_session::upload_constants()
     } else if (a.free_shape) {
       throw error{errc::no_usable_device, "argument " + std::to_string(i) +
                                               ": scatter() on a GPU needs pinned memory, or that of the GPU itself"};
-    } else if (a.halo > 0 && a.where.kind == memory_kind::device) {
+    } else if (a.halo > 0 && a.where.kind == memory_kind::device && !is_here(a)) {
       throw error{errc::no_usable_device,
-                  "argument " + std::to_string(i) + ": slices() with a halo need host memory"};
+                  "argument " + std::to_string(i) + ": slices() with a halo of another GPU's memory"};
     } else if (a.kind == argument_kind::broadcast) {
       const auto all = whole_of(a);
       auto& copy = constants_.emplace_back(on_, gpu_memory_kind::device);
@@ -209,6 +219,7 @@ gpu_batch gpu_session::batch_for(interval subtasks) const
   b.fold = fold_;
   b.begin = subtasks.begin;
   b.end = subtasks.end;
+  b.ordinal = on_.properties().ordinal;
   b.blocks = on_.properties().multiprocessors * blocks_a_multiprocessor;
   return b;
 }
@@ -224,7 +235,7 @@ gpu_session::piece_layout gpu_session::lay_out(interval subtasks) const
     auto& part = l.arguments[i];
     part.region = a.halo > 0 ? grown(covered, a.halo, a.rank) : covered;
     part.on_gpu = true;
-    part.through_pinned = a.where.kind == memory_kind::host || a.halo > 0;
+    part.through_pinned = a.where.kind == memory_kind::host;
     const auto bytes = static_cast<std::size_t>(count_of(part.region)) * a.element_bytes;
     part.device_at = take(l.device_bytes, bytes);
     if (part.through_pinned) part.pinned_at = take(l.pinned_bytes, bytes);
@@ -278,6 +289,11 @@ batch_status gpu_session::launch(interval batch)
     }
   } catch (const gpu_error& e) {
     return lose(e);
+  } catch (const launch_failed& e) {
+    abandon();
+    why_ = {make_error_code(errc::kernel_failed), e.what};
+    failed_subtask_ = batch.begin;
+    return batch_status::kernel_failed;
   } catch (...) {
     abandon();  // the run ends with this, and its outcome is delivered
     throw;
@@ -345,7 +361,7 @@ void gpu_session::launch_piece(piece what)
 {
   auto& slot = lanes_.slots[what.slot];
   const auto lane = lanes_.lane_of(what.slot);
-  next_slot_ = (what.slot + 1) % gpu_slot_count;
+  next_slot_ = (what.slot + 1) % lanes_.slot_count();
   enqueuing_ = true;
   copy_inputs(what, slot);
 
@@ -357,12 +373,19 @@ void gpu_session::launch_piece(piece what)
   }
   auto batch = batch_for(what.subtasks);
   batch.views = views.data();
-  batch.total = totals_.data() + (what.slot % gpu_lane_count) * total_bytes_;
+  batch.total = totals_.data() + lanes_.lane_number(what.slot) * total_bytes_;
+  batch.launches = ++launches_[lanes_.lane_number(what.slot)];
   batch.span_values = slot.device.data() + what.layout.span_values_at;
   batch.scratch = slot.device.data() + what.layout.scratch_at;
-  on_.check(entry_.launch(batch, lane), "launching a kernel");
-  on_.record(slot.computed.get(), lane);
-
+  try {
+    on_.check(entry_.launch(batch, lane), "launching a kernel");
+  } catch (const gpu_error&) {
+    throw;
+  } catch (const std::exception& e) {
+    throw launch_failed{e.what()};
+  } catch (...) {
+    throw launch_failed{"an exception that is no std::exception"};
+  }
   copy_outputs(what, slot);
   under_way_.push_back(std::move(what));
   slot.used = true;
@@ -378,6 +401,10 @@ void gpu_session::copy_inputs(const piece& what, gpu_slot& slot)
     if (a.kind != argument_kind::slices || !part.on_gpu || count_of(part.region) == 0) continue;
     any = true;
     auto* on_gpu = slot.device.data() + part.device_at;
+    if (!part.through_pinned && a.halo > 0) {
+      on_.stage(a, part.region, on_gpu, lanes_.in.get());
+      continue;
+    }
     if (!part.through_pinned) {
       on_.copy(copy_between(a, part.region, part.region, on_gpu, false), lanes_.in.get());
       continue;
@@ -401,7 +428,9 @@ void gpu_session::copy_outputs(const piece& what, gpu_slot& slot)
   const auto out = lanes_.out.get();
   bool any = false;
   const auto begin = [&] {
-    if (!std::exchange(any, true)) on_.wait(out, slot.computed.get());
+    if (std::exchange(any, true)) return;
+    on_.record(slot.computed.get(), lanes_.lane_of(what.slot));
+    on_.wait(out, slot.computed.get());
   };
   for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
     const auto& a = job_.arguments[i];
@@ -503,12 +532,12 @@ void gpu_session::finish(const piece& what)
 /// An empty accumulator for each lane.
 void gpu_session::make_totals()
 {
-  const auto bytes = total_bytes_ * gpu_lane_count;
+  const auto bytes = total_bytes_ * lanes_.lane_count();
   auto* pinned = find_room([&] { return totals_pinned_.reserve(bytes); });
   auto* totals = find_room([&] { return totals_.reserve(bytes); });
   std::memset(pinned, 0, bytes);
   const auto& values = *job_.code->values;
-  for (std::uint32_t lane = 0; lane < gpu_lane_count; ++lane) {
+  for (std::uint32_t lane = 0; lane < lanes_.lane_count(); ++lane) {
     auto* total = pinned + lane * total_bytes_;
     if (fold_ == fold_kind::exact) {
       values.exact_clear(total);
@@ -528,7 +557,7 @@ void gpu_session::make_totals()
 /// Into the open partial, lane by lane. @pre  Nothing is under way.
 void gpu_session::merge_totals()
 {
-  const auto bytes = total_bytes_ * gpu_lane_count;
+  const auto bytes = total_bytes_ * lanes_.lane_count();
   auto* pinned = totals_pinned_.data();
   enqueuing_ = true;
   on_.copy(pinned, totals_.data(), bytes, lanes_.out.get());
@@ -538,7 +567,7 @@ void gpu_session::merge_totals()
   enqueuing_ = false;
   const auto& values = *job_.code->values;
   auto& target = open_->target();
-  for (std::uint32_t lane = 0; lane < gpu_lane_count; ++lane) {
+  for (std::uint32_t lane = 0; lane < lanes_.lane_count(); ++lane) {
     auto* total = pinned + lane * total_bytes_;
     if (fold_ == fold_kind::exact) {
       values.exact_merge(target.value, total);

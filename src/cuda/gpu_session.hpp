@@ -30,11 +30,11 @@ class gpu_session final : public device_session {
 
   batch_status launch(interval batch) override;
   batch_status poll(interval& batch) override;
-  std::uint32_t in_flight_max() const noexcept override { return gpu_slot_count; }
+  std::uint32_t in_flight_max() const noexcept override { return lanes_.slot_count(); }
   batch_hints hints() const noexcept override;
   sealed_partial seal() override;
   const failure& why() const noexcept override { return why_; }
-  std::uint32_t failed_subtask() const noexcept override { return folded_twice_.value_or(0); }
+  std::uint32_t failed_subtask() const noexcept override { return folded_twice_.value_or(failed_subtask_); }
 
  private:
   /// Bytes of one launch, and where its parts begin in the slot's two buffers.
@@ -79,6 +79,7 @@ class gpu_session final : public device_session {
   void rest();
   void make_totals();
   void merge_totals();
+  [[nodiscard]] bool is_here(const argument& a) const noexcept;
   [[nodiscard]] bool stays_in_place(const argument& a) const noexcept;
   [[nodiscard]] batch_status lose(const gpu_error& why);
 
@@ -98,6 +99,7 @@ class gpu_session final : public device_session {
   std::vector<gpu_view> views_;      // of arguments that are the same for all batches; the rest is filled in
   std::vector<gpu_buffer> constants_;  // broadcasts, bounds of subtasks
   const std::int64_t* bounds_ = nullptr;
+  std::vector<std::uint32_t> launches_;  // [lanes]
   gpu_buffer totals_;                // [lanes] accumulators
   gpu_buffer totals_pinned_;
   bool totals_made_ = false;         // for the open partial
@@ -109,6 +111,7 @@ class gpu_session final : public device_session {
   std::uint64_t counter_ = 0;
   std::chrono::steady_clock::time_point idle_since_{};
   failure why_;
+  std::uint32_t failed_subtask_ = 0;
   std::optional<std::uint32_t> folded_twice_;  // a defect of the caller's: every batch fails from then on
 };
 

@@ -151,6 +151,11 @@ class fake_gpu final : public fastgpu::detail::gpu {
       }
     });
   }
+  void stage(const fastgpu::detail::argument& slices, const fastgpu::detail::box& region, std::byte* to,
+             gpu_stream on) override
+  {
+    enqueue(on, [=] { fastgpu::detail::stage_slice(slices, region, to); });
+  }
   void check(int native_error, const char* doing) override
   {
     count_call();
