@@ -323,4 +323,31 @@ TEST_F(GpuRuns, AreWaitedForWhenTheyAreCancelled)
   }
 }
 
+TEST_F(GpuRuns, TakeTurnsOnAGpu)
+{
+  const auto harmonic = [](std::int64_t n) {
+    return fastgpu::make_job(
+        space(n, by_size{3}), [](std::uint64_t i) { return 1.0 / (1.0 + static_cast<double>(i)); },
+        fastgpu::reduced(fastgpu::sum<double>{}));
+  };
+  const auto alone = [&](std::int64_t n, reduction mode) {
+    auto run = support::start(cluster_of({}, beside::nothing), harmonic(n), over_both(mode));
+    return fastgpu::aggregate(run).get();
+  };
+  for (const auto mode : modes) {
+    const auto on = cluster_of({.seed = 7}, beside::nothing);
+    auto options = over_both(mode);
+    auto first = support::start(on, harmonic(9000), options);
+    std::vector<fastgpu::run<double>> urgent;
+    for (int i = 0; i < 3; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+      ++options.priority;
+      urgent.push_back(support::start(on, harmonic(900), options));
+    }
+    // Mode `fast` promises no bits.
+    for (auto& run : urgent) EXPECT_NEAR(fastgpu::aggregate(run), alone(900, mode), mode == reduction::fast ? 1e-12 : 0);
+    EXPECT_NEAR(fastgpu::aggregate(first), alone(9000, mode), mode == reduction::fast ? 1e-12 : 0);
+  }
+}
+
 }  // namespace

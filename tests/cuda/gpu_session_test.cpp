@@ -131,20 +131,20 @@ TEST(GpuSession, FoldsIntoOneAccumulatorALaneInAnyOrderOfStreams)
   const auto job = make_job(
       space(5000, by_size{37}), [](std::uint64_t i) { return i * i; }, reduced(sum<std::uint64_t>{}));
   const auto maximum = make_job(
-      space(5000, by_size{37}), [](std::uint64_t i) { return i < 4000 ? -rough(i) - 1e9 : -1e10; },
+      space(5000, by_size{37}), [](std::uint64_t i) { return -1 - std::fabs(rough(i)); },
       reduced(fastgpu::maximum<double>{}));
-  double largest = -1e10;
-  for (std::uint64_t i = 0; i < 4000; ++i) largest = std::max(largest, -rough(i) - 1e9);
+  double largest = -1e300;
+  for (std::uint64_t i = 0; i < 5000; ++i) largest = std::max(largest, -1 - std::fabs(rough(i)));
   const auto exact = rough_sum(5000, 37);
   fastgpu::detail::exact_state<sum<double>> state;
   for (std::uint64_t i = 0; i < 5000; ++i) state.add(rough(i));
   state.normalize();
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
-    for (const std::uint32_t in_flight : {1u, 8u}) {
+    for (const std::uint32_t size : {9u, 136u}) {  // all is one batch: in one lane of four
       const gpu_under_test on{{.seed = seed}};
       const auto run = [&](const auto& what, fold_kind fold) {
         auto session = on.open(what.data(), fold);
-        EXPECT_EQ(run_batches(*session, batches_of(136, 9, seed), in_flight), batch_status::done);
+        EXPECT_EQ(run_batches(*session, batches_of(136, size, seed), 8), batch_status::done);
         return std::move(session->seal().values);
       };
       EXPECT_EQ(value_of<std::uint64_t>(*run(job, fold_kind::single)), 41654167500u);
@@ -179,14 +179,13 @@ TEST(GpuSession, SharesRowsOfAnOutputWithOtherGpus)
       const auto job = numbering(matrix_in(memory, where));
       const gpu_under_test gpus[] = {gpu_under_test{{.seed = seed}}, gpu_under_test{{.seed = seed + 100}}};
       std::unique_ptr<fastgpu::detail::device_session> sessions[2];
+      // All under way at the same time, in turns; most end in the middle of a row of tiles.
+      const interval of_each[2][3] = {{{0, 1}, {5, 7}, {8, 10}}, {{1, 5}, {7, 8}, {10, 12}}};
       for (std::size_t g = 0; g < 2; ++g) {
         sessions[g] = gpus[g].open(job.data(), fold_kind::none);
-        // All of the even tiles and all of the odd ones are under way at the same time.
-        for (auto s = static_cast<std::uint32_t>(g); s < 12; s += 2) {
-          ASSERT_EQ(sessions[g]->launch({s, s + 1}), batch_status::queued);
-        }
+        for (const auto& batch : of_each[g]) ASSERT_EQ(sessions[g]->launch(batch), batch_status::queued);
       }
-      for (int turn = 0; turn < 6; ++turn) {
+      for (int turn = 0; turn < 3; ++turn) {
         for (auto& session : sessions) {
           interval batch;
           ASSERT_EQ(poll_to_end(*session, batch), batch_status::done);
@@ -224,6 +223,24 @@ TEST(GpuSession, ReadsDataOfAnyKindOfMemory)
       }
     }
     EXPECT_EQ(out, expected) << "kind " << static_cast<int>(where.kind) << " of " << where.device;
+  }
+}
+
+TEST(GpuSession, HasItsConstantsBeforeTheFirstBatch)
+{
+  const std::vector<double> table{5, 7, 11, 13};
+  const std::vector<double> costs{1, 1, 5, 1, 1, 1, 4, 1, 1, 1};
+  const auto job = make_job(
+      space(fastgpu::by_cost{costs, 4}),
+      [](std::uint64_t i, fastgpu::in1<double> factors) {
+        return static_cast<double>(i) * factors(static_cast<std::int64_t>(i % 4));
+      },
+      fastgpu::broadcast(table), reduced(sum<double>{}));
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const gpu_under_test on{{.seed = seed}};
+    const auto session = on.open(job.data(), fold_kind::ordered);
+    ASSERT_EQ(run_batches(*session, batches_of(job.data().shape.count, 1), 4), batch_status::done);
+    EXPECT_EQ(value_of<double>(*session->seal().values), 383) << "seed " << seed;
   }
 }
 
@@ -314,14 +331,16 @@ struct doubling {
 TEST(GpuSession, GoesInPiecesWhereABatchDoesNotFit)
 {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    doubling data{4096};  // 64 KiB, a subtask 1 KiB
-    const auto job = data.job(64);
-    const gpu_under_test on{{.seed = seed, .memory_bytes = 10'000}};
-    const auto session = on.open(job.data(), fold_kind::none);
-    ASSERT_EQ(run_batches(*session, {{0, 40}, {40, 64}}, 2), batch_status::done) << session->why().detail;
-    data.expect_doubled();
-    EXPECT_LE(on.gpu->asked().bytes_max, 10'000u);
-    EXPECT_EQ(session->seal().counter, 64u);
+    for (const auto& faults : {gpu_faults{.seed = seed, .memory_bytes = 10'000}, {.seed = seed, .pinned_bytes = 10'000}}) {
+      doubling data{4096};  // 64 KiB, a subtask 1 KiB
+      const auto job = data.job(64);
+      const gpu_under_test on{faults};
+      const auto session = on.open(job.data(), fold_kind::none);
+      ASSERT_EQ(run_batches(*session, {{0, 40}, {40, 64}}, 2), batch_status::done) << session->why().detail;
+      data.expect_doubled();
+      EXPECT_LE(on.gpu->asked().bytes_max, faults.memory_bytes);
+      EXPECT_EQ(session->seal().counter, 64u);
+    }
   }
 }
 
@@ -363,6 +382,20 @@ TEST(GpuSession, TakesTheMemoryThatFormerSessionsLeft)
     const auto session = on.open(job.data(), fold_kind::none);
     ASSERT_EQ(run_batches(*session, {{0, 1}}), batch_status::done) << session->why().detail;
     data.expect_doubled();
+  }
+  {
+    const auto job = make_job(
+        space(10, by_size{10}),
+        [](std::uint64_t i, fastgpu::tally<sum<double>> bins) { bins.merge(static_cast<std::int64_t>(i), 1.0); },
+        reduced(sum<double>{}, 200));  // 7168 bytes of accumulators
+    const auto session = on.open(job.data(), fold_kind::single);
+    ASSERT_EQ(run_batches(*session, {{0, 1}}), batch_status::done) << session->why().detail;
+    EXPECT_EQ((value_of<std::array<double, 200>>(*session->seal().values)[9]), 1.0);
+  }
+  {
+    doubling data{560};
+    const auto job = data.job(560);
+    ASSERT_EQ(run_batches(*on.open(job.data(), fold_kind::none), {{0, 1}}), batch_status::done);
   }
   {
     const std::vector<double> table(1200, 1.5);  // 9600 bytes

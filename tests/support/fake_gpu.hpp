@@ -26,6 +26,7 @@ namespace support {
 struct gpu_faults {
   std::uint64_t seed = 1;              ///< Of the order in which streams get on.
   std::uint64_t memory_bytes = ~std::uint64_t{0};
+  std::uint64_t pinned_bytes = ~std::uint64_t{0};
   std::uint64_t lost_after = ~std::uint64_t{0};  ///< Operations of streams; then nothing works any more.
   std::uint64_t refused_call = ~std::uint64_t{0};  ///< The call, counted from 0, that is not carried out.
   bool cannot_load = false;            ///< No program was built for this GPU.
@@ -114,7 +115,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   {
     check_alive();
     const std::scoped_lock lock{mutex_};
-    if (bytes > faults_.memory_bytes - std::min(faults_.memory_bytes, in_use_)) {
+    if (bytes > faults_.memory_bytes - in_use_) {
       throw gpu_error{gpu_error::kind::out_of_memory, "fake: no memory for " + std::to_string(bytes) + " bytes"};
     }
     return give(bytes, true);
@@ -123,6 +124,9 @@ class fake_gpu final : public fastgpu::detail::gpu {
   [[nodiscard]] void* allocate_pinned(std::size_t bytes) override
   {
     const std::scoped_lock lock{mutex_};
+    if (bytes > faults_.pinned_bytes - pinned_in_use_) {
+      throw gpu_error{gpu_error::kind::out_of_memory, "fake: no pinned memory for " + std::to_string(bytes) + " bytes"};
+    }
     return give(bytes, false);
   }
   void release_pinned(void* memory) noexcept override { take_back(memory); }
@@ -202,19 +206,19 @@ class fake_gpu final : public fastgpu::detail::gpu {
   }
   void* give(std::size_t bytes, bool device)
   {
-    auto* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-    std::memset(memory, 0xa5, bytes);
-    memory_[memory] = {bytes, device, false};
-    if (device) in_use_ += bytes;
+    std::unique_ptr<void, void (*)(void*)> memory{std::aligned_alloc(256, (bytes + 255) / 256 * 256), &std::free};
+    std::memset(memory.get(), 0xa5, bytes);
+    memory_[memory.get()] = {bytes, device, false};
+    (device ? in_use_ : pinned_in_use_) += bytes;
     ++counts_.allocations;
     counts_.bytes_max = std::max(counts_.bytes_max, in_use_);
-    return memory;
+    return memory.release();
   }
   void take_back(void* memory) noexcept
   {
     const std::scoped_lock lock{mutex_};
     auto& lent = memory_.at(memory);
-    if (lent.device) in_use_ -= lent.bytes;
+    (lent.device ? in_use_ : pinned_in_use_) -= lent.bytes;
     lent.released = true;
     std::memset(memory, 0x5a, lent.bytes);
   }
@@ -246,6 +250,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   std::mutex mutex_;  // sessions may end on another thread
   std::map<void*, block, std::less<>> memory_;
   std::uint64_t in_use_ = 0;
+  std::uint64_t pinned_in_use_ = 0;
   counts counts_;
 };
 
