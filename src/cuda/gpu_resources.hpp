@@ -11,6 +11,9 @@
 
 namespace fastgpu::inline v0::detail {
 
+/// Parts of a buffer begin at multiples of this many bytes, which suits every element and every copy.
+[[nodiscard]] constexpr std::size_t gpu_aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
+
 enum class gpu_memory_kind { device, pinned };
 
 /// Memory that keeps its size until more is asked for. The content is lost then.

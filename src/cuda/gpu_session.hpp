@@ -66,6 +66,7 @@ class gpu_session final : public device_session {
   [[nodiscard]] piece_layout lay_out(interval subtasks) const;
   [[nodiscard]] gpu_batch batch_for(interval subtasks) const;
   void launch_piece(piece what);
+  [[nodiscard]] std::vector<gpu_view> views_for(const piece& what, const gpu_slot& slot) const;
   void copy_inputs(const piece& what, gpu_slot& slot);
   void copy_outputs(const piece& what, gpu_slot& slot);
   void finish(const piece& what);
@@ -73,8 +74,24 @@ class gpu_session final : public device_session {
   void drop(interval batch) noexcept;
   void drain() noexcept;
   [[nodiscard]] std::byte* reserve_slot(piece& p);
+  /// What `reserve` gives. Where there is no memory for it, once more without what idle slots keep, and then without
+  /// what is under way.
   template <class Reserve>
-  std::byte* find_room(const Reserve& reserve);
+  std::byte* find_room(const Reserve& reserve)
+  {
+    for (bool released = false;; released = true) {
+      try {
+        return reserve();
+      } catch (const gpu_error& e) {
+        if (e.what_kind() != gpu_error::kind::out_of_memory || (released && under_way_.empty())) throw;
+      }
+      if (released) {
+        wait_for(lanes_.slots[under_way_.front().slot].done.get());
+        take_over_oldest();
+      }
+      lanes_.release_idle();
+    }
+  }
   [[nodiscard]] std::uint32_t free_slot();
   void take_over_oldest();
   void wait_for(gpu_event event);
