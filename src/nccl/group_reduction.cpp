@@ -57,7 +57,6 @@ void group_reduction::give_up(const failure& why)
   outcome_.failures.push_back(why);
   ++failures_;
   connected_ = false;
-  reduced_.clear();
   answered_.clear();
   step_ = step::leaving;
   wait_until(limits_.abort);
@@ -193,8 +192,7 @@ void group_reduction::lost(member_id who, const failure& why)
   if (step_ == step::leaving) {
     leave_if_all_answered();
   } else {
-    step_ = step::gathering;  // where a value was decided, it goes
-    merge_if_all_sent();
+    merge_if_all_sent();  // anew, where a value was decided
   }
 }
 

@@ -23,6 +23,7 @@ using kind = intervention::kind;
 using schedule = std::map<std::size_t, intervention>;
 
 const support::reduction_plan plan = support::plan_of_marks();
+const support::reduction_plan gathering = support::plan_of_gathered_marks();
 
 std::uint64_t count_from(const char* name, std::uint64_t usual)
 {
@@ -45,9 +46,10 @@ std::string broken_by(group_world& w, bool ended)
   return w.broken_law(support::sum_of_marks(w.outcome().contributors));
 }
 
-std::size_t steps_without_faults(std::uint32_t members, std::uint32_t commit_after)
+std::size_t steps_without_faults(std::uint32_t members, std::uint32_t commit_after,
+                                 const support::reduction_plan& how = plan)
 {
-  group_world w{members, plan, support::marks_of_all(members), 1, commit_after};
+  group_world w{members, how, support::marks_of_all(members), 1, commit_after};
   EXPECT_TRUE(w.run());
   return w.steps();
 }
@@ -61,9 +63,10 @@ std::vector<intervention> all_interventions(std::uint32_t members)
   return all;
 }
 
-void expect_well(std::uint32_t members, std::uint32_t commit_after, const schedule& at)
+void expect_well(std::uint32_t members, std::uint32_t commit_after, const schedule& at,
+                 const support::reduction_plan& how = plan)
 {
-  group_world w{members, plan, support::marks_of_all(members), 1, commit_after};
+  group_world w{members, how, support::marks_of_all(members), 1, commit_after};
   const auto broken = broken_by(w, w.run(at));
   if (!broken.empty()) ADD_FAILURE() << broken << ": " << members << " members, " << told(at);
 }
@@ -72,10 +75,12 @@ TEST(GroupInterleavings, SurviveOneFaultAtEveryStep)
 {
   for (const std::uint32_t members : {2u, 3u}) {
     for (const std::uint32_t commit_after : {0u, 5u}) {
-      const auto steps = steps_without_faults(members, commit_after);
-      ASSERT_GT(steps, 40u);
-      for (std::size_t s = 0; s < steps; ++s) {
-        for (const auto& what : all_interventions(members)) expect_well(members, commit_after, {{s, what}});
+      for (const auto* how : {&plan, &gathering}) {
+        const auto steps = steps_without_faults(members, commit_after, *how);
+        ASSERT_GT(steps, 40u);
+        for (std::size_t s = 0; s < steps; ++s) {
+          for (const auto& what : all_interventions(members)) expect_well(members, commit_after, {{s, what}}, *how);
+        }
       }
     }
   }
@@ -138,7 +143,8 @@ TEST(GroupInterleavings, SurviveAnythingInAnyOrder)
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     std::mt19937_64 random{seed};
     const auto members = 2 + static_cast<std::uint32_t>(random() % 3);
-    group_world w{members, plan, support::marks_of_all(members), seed, static_cast<std::uint32_t>(random() % 8)};
+    group_world w{members, random() % 2 == 0 ? plan : gathering, support::marks_of_all(members), seed,
+                  static_cast<std::uint32_t>(random() % 8)};
     for (auto faults = random() % 4; faults > 0; --faults) {
       w.meet().plan({static_cast<std::uint32_t>(random() % members)}, random() % 40,
                     random() % 2 == 0 ? rank_fault::fails : rank_fault::hangs);

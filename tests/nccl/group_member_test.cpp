@@ -100,6 +100,37 @@ TEST_F(GroupMember, ReportsAFaultOfItsGpu)
   EXPECT_THAT(reports[0].why.detail, HasSubstr("illegal address"));
 }
 
+TEST_F(GroupMember, TouchesNoBufferThatItsStreamMayStillUse)
+{
+  support::fake_gpu elsewhere;
+  support::host_communicators other{meet, elsewhere};
+  const auto stream = on.create_stream();
+  group_member one{{1}, on, stream, makes};
+  const auto reduce = [&](fastgpu::detail::group_stamp stamp, const fastgpu::detail::membership& group) {
+    auto end = other.join(group, {0});
+    one.receive({kind::reduce, stamp, group});
+    for (int i = 0; i < 200; ++i) one.poll();
+    return end;
+  };
+  auto small = support::plan_of_gathered_marks();
+  one.offer(3, small, {input.data(), input.size()});
+  const auto first = reduce({3, 1}, {1, {{0}, {1}}, makes.make_id().value()});
+  const auto buffers = on.asked().allocations;
+  EXPECT_GT(buffers, 0u);
+  bool ended = false;
+  support::fake_gpu::enqueue_until(stream, [&] { return ended; });
+  one.receive({kind::dismiss, {3, 1}});
+
+  auto large = small;
+  large.bytes_max = 4096;
+  one.offer(4, large, {input.data(), input.size()});
+  const auto second = reduce({4, 2}, {2, {{0}, {1}}, makes.make_id().value()});
+  EXPECT_EQ(on.asked().allocations, buffers);
+  ended = true;
+  for (int i = 0; i < 200; ++i) one.poll();
+  EXPECT_GT(on.asked().allocations, buffers);
+}
+
 TEST_F(GroupMember, IsDismissedWithItsInputUnused)
 {
   EXPECT_THAT(after({kind::dismiss, {3, 1}}), IsEmpty());

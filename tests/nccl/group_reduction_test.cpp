@@ -300,6 +300,20 @@ TEST_F(GroupReductionAlone, DropsReportsOfStrangers)
   EXPECT_EQ(machine.decided(), nullptr);
 }
 
+TEST_F(GroupReductionAlone, DropsWhatItDidNotAskFor)
+{
+  begin_collective();
+  group_report input{group_report::kind::input, stamp};
+  input.bytes = support::bytes_of<std::int64_t>({16, -5});
+  for (const std::uint32_t m : {0u, 1u}) {
+    machine.receive({m}, input);
+    machine.receive({m}, {group_report::kind::aborted, stamp});
+    machine.receive({m}, {group_report::kind::id, stamp});
+  }
+  EXPECT_EQ(machine.decided(), nullptr);
+  EXPECT_THAT(machine.take_commands(), IsEmpty());
+}
+
 TEST_F(GroupReductionAlone, LosesARootWhoseResultHasTheWrongSize)
 {
   begin_collective();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nccl/group_messages.hpp"
+#include "nccl/value_mergers.hpp"
 
 /// @file
 /// Inputs of group reductions in which every contribution shows.
@@ -50,6 +51,19 @@ inline fastgpu::detail::reduction_plan plan_of_marks()
 {
   fastgpu::detail::reduction_plan plan;
   plan.count = 2;
+  return plan;
+}
+
+/// The same value, by bytes that the root merges.
+inline fastgpu::detail::reduction_plan plan_of_gathered_marks()
+{
+  static constexpr fastgpu::sum<std::int64_t> add;
+  static const fastgpu::detail::value_merger merger{
+      fastgpu::detail::value_table_of<fastgpu::sum<std::int64_t>, std::int64_t>, &add, 2};
+  fastgpu::detail::reduction_plan plan;
+  plan.how = fastgpu::detail::reduction_plan::method::gather;
+  plan.bytes_max = 2 * sizeof(std::int64_t);
+  plan.merger = &merger;
   return plan;
 }
 

@@ -214,8 +214,8 @@ class host_communicator final : public fastgpu::detail::communicator {
   void abort() noexcept override
   {
     const std::scoped_lock lock{where_.mutex_};
-    if (aborted_) return;
-    aborted_ = true;
+    if (*aborted_) return;
+    *aborted_ = true;
     rendezvous::break_up(*at_);  // whoever waits for this rank finds the connection closed
     fail("aborted");
   }
@@ -259,6 +259,10 @@ class host_communicator final : public fastgpu::detail::communicator {
         where.carry_out(*at, round);
       }
     });
+    fake_gpu::enqueue_until(on, [&where = where_, at = at_, round, aborted = aborted_] {
+      const std::scoped_lock in_stream{where.mutex_};
+      return at->done[round] || *aborted;  // as a kernel of NCCL's: what others do does not end it
+    });
     on_.record(event_, on);
   }
 
@@ -270,7 +274,7 @@ class host_communicator final : public fastgpu::detail::communicator {
   std::uint64_t round_ = 0;
   bool failed_ = false;
   bool hangs_ = false;
-  bool aborted_ = false;
+  std::shared_ptr<bool> aborted_ = std::make_shared<bool>(false);  // guarded by the mutex
   fastgpu::failure why_;
 };
 
