@@ -4,7 +4,6 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <random>
 #include <thread>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "support/fake_gpu.hpp"
 #include "support/group_inputs.hpp"
 #include "support/rendezvous.hpp"
+#include "support/steady_environment.hpp"
 
 /// @file
 /// Each member on its GPU's thread, as in a process with several GPUs.
@@ -27,16 +27,6 @@ using fastgpu::detail::group_member;
 using fastgpu::detail::group_reduction;
 using fastgpu::detail::group_report;
 using fastgpu::detail::member_id;
-
-class real_clock final : public fastgpu::detail::environment {
- public:
-  fastgpu::seconds now() override { return std::chrono::steady_clock::now() - start_; }
-  std::uint64_t random() override { return random_(); }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::mt19937_64 random_{1};
-};
 
 template <class T>
 class mailbox {
@@ -108,7 +98,7 @@ fastgpu::detail::group_outcome reduce(std::uint32_t members, std::uint32_t dies,
 {
   const auto plan = support::plan_of_marks();
   support::rendezvous meet;
-  real_clock clock;
+  support::steady_environment clock;
   std::vector<std::unique_ptr<driver>> drivers;
   fastgpu::detail::membership group;
   for (std::uint32_t m = 0; m < members; ++m) {
