@@ -197,11 +197,11 @@ void group_member::leave()
   }
 }
 
-void group_member::fail(const failure& why, bool for_good)
+void group_member::fail(failure why, bool for_good)
 {
   leave();
   report(group_report::kind::failed);
-  reports_.back().why = why;
+  reports_.back().why = std::move(why);
   reports_.back().for_good = for_good;
 }
 

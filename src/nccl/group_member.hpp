@@ -59,7 +59,7 @@ class group_member {
   void copy_out(const void* from, std::size_t bytes, step next);
   void report_result();
   void leave();
-  void fail(const failure& why, bool for_good = false);
+  void fail(failure why, bool for_good = false);  // by value: leave() ends who may own it
   void report(group_report::kind what, payload bytes = {});
   [[nodiscard]] bool stream_is_quiet();
   [[nodiscard]] bool is_root() const { return group_.members.front() == me_; }

@@ -147,7 +147,8 @@ TEST_F(GroupReduction, GoesToTheHostAfterTheThirdFailureAndGivesTheSame)
   EXPECT_EQ(value_of(w), (numbers{0x111, -15}));
   EXPECT_TRUE(w.outcome().on_host);
   EXPECT_THAT(w.outcome().lost, IsEmpty());
-  EXPECT_THAT(w.outcome().failures, SizeIs(3));
+  ASSERT_THAT(w.outcome().failures, SizeIs(3));
+  for (const auto& f : w.outcome().failures) EXPECT_THAT(f.detail, HasSubstr("fake: a "));  // cable, connection
   EXPECT_EQ(w.meet().meetings(), 3u);
   EXPECT_EQ(w.meet().collectives(), 0u);
 }

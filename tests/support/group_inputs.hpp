@@ -17,14 +17,14 @@ template <class T>
 fastgpu::detail::payload bytes_of(const std::vector<T>& numbers)
 {
   fastgpu::detail::payload bytes(numbers.size() * sizeof(T));
-  std::memcpy(bytes.data(), numbers.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(bytes.data(), numbers.data(), bytes.size());
   return bytes;
 }
 template <class T>
 std::vector<T> numbers_in(const fastgpu::detail::payload& bytes)
 {
   std::vector<T> numbers(bytes.size() / sizeof(T));
-  std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(T));
+  if (!numbers.empty()) std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(T));
   return numbers;
 }
 
