@@ -103,6 +103,72 @@ void forest::absorb(forest&& other)
   other.clear();
 }
 
+namespace {
+
+/// Before the nodes of a packed forest, and each of them: in the byte order of the machine.
+struct packed_head {
+  std::uint32_t spans;
+  std::uint32_t nodes;
+  std::uint64_t value_bytes;
+};
+struct packed_node {
+  std::uint32_t index;
+  std::uint32_t level;
+};
+
+}  // namespace
+
+std::vector<std::byte> forest::pack() const
+{
+  const auto bytes = packed_value_bytes();
+  std::vector<std::byte> packed(sizeof(packed_head) + nodes_.size() * (sizeof(packed_node) + bytes));
+  auto* to = packed.data();
+  const auto put = [&to](const void* from, std::size_t size) {
+    std::memcpy(to, from, size);
+    to += size;
+  };
+  const packed_head head{spans_, static_cast<std::uint32_t>(nodes_.size()), bytes};
+  put(&head, sizeof head);
+  for (const auto& n : nodes_) {
+    const packed_node packed_n{n.index, n.level};
+    put(&packed_n, sizeof packed_n);
+    put(value(n.slot), bytes);
+  }
+  return packed;
+}
+
+bool forest::unpack(std::span<const std::byte> packed)
+{
+  const auto bytes = packed_value_bytes();
+  packed_head head{};
+  if (packed.size() < sizeof head) return false;
+  std::memcpy(&head, packed.data(), sizeof head);
+  const auto rest = packed.subspan(sizeof head);
+  const auto each = sizeof(packed_node) + bytes;
+  if (head.spans != spans_ || head.value_bytes != bytes || rest.size() != head.nodes * each) return false;
+
+  auto all = nodes_;
+  for (std::size_t i = 0; i < head.nodes; ++i) {
+    packed_node n{};
+    std::memcpy(&n, rest.data() + i * each, sizeof n);
+    if (n.level >= 32 || n.index > (spans_ - 1) >> n.level) return false;
+    all.push_back({n.index, n.level, 0});
+  }
+  std::sort(all.begin(), all.end(), [](const node& a, const node& b) { return a.first_span() < b.first_span(); });
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    if (all[i].first_span() < all[i - 1].end_span()) return false;
+  }
+
+  for (std::size_t i = 0; i < head.nodes; ++i) {
+    packed_node n{};
+    std::memcpy(&n, rest.data() + i * each, sizeof n);
+    const auto slot = take_slot();
+    std::memcpy(value(slot), rest.data() + i * each + sizeof n, bytes);
+    nodes_.push_back({n.index, n.level, slot});
+  }
+  return true;
+}
+
 const void* forest::root()
 {
   compact();

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <fastgpu/detail/value_table.hpp>
@@ -30,6 +31,13 @@ class forest {
   /// Takes over all nodes of `other`, which must hold none of this forest's spans.
   void absorb(forest&& other);
 
+  /// Nodes and values as bytes, for a process of the same numeric class.
+  [[nodiscard]] std::vector<std::byte> pack() const;
+  /// Takes over what pack() gave elsewhere.
+  /// @return  False, with nothing taken over, where those bytes are none of a forest like this one, or hold spans that
+  ///          are here already.
+  [[nodiscard]] bool unpack(std::span<const std::byte> packed);
+
   /// Merges whatever siblings there are. Afterwards the forest has as few nodes as it can.
   void compact();
 
@@ -51,6 +59,7 @@ class forest {
     std::uint32_t level;
     std::uint32_t slot;  // where its value is
     [[nodiscard]] std::uint64_t first_span() const noexcept { return std::uint64_t{index} << level; }
+    [[nodiscard]] std::uint64_t end_span() const noexcept { return (std::uint64_t{index} + 1) << level; }
   };
 
   /// Values are whole cells, so that they are aligned as values may ask for.
@@ -61,6 +70,14 @@ class forest {
   [[nodiscard]] std::byte* value(std::uint32_t slot) noexcept
   {
     return values_[slot * (value_bytes_ / sizeof(cell))].bytes;
+  }
+  [[nodiscard]] const std::byte* value(std::uint32_t slot) const noexcept
+  {
+    return values_[slot * (value_bytes_ / sizeof(cell))].bytes;
+  }
+  [[nodiscard]] std::size_t packed_value_bytes() const noexcept
+  {
+    return table_->bytes * static_cast<std::size_t>(width_);
   }
   [[nodiscard]] std::uint32_t take_slot();
   void settle();

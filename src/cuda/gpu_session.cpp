@@ -20,7 +20,7 @@ constexpr auto spinning = 20us;    // a result is looked for without a pause for
 constexpr auto yielding = 200us;   // with other threads let on for so long,
 constexpr auto nap = 50us;         // and then at such intervals
 constexpr double batch_target_ns = 500e3;
-constexpr std::uint32_t blocks_a_multiprocessor = 8;
+constexpr std::uint32_t blocks_a_multiprocessor = 32;  // some times what is resident: uneven ones even out
 
 /// What a kernel's own launches threw.
 struct launch_failed {

@@ -144,7 +144,7 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
   app_.add_option(
           "--devices", devices_,
           "Devices, joined by commas: host:N (N threads), host:N*K (K of them), paced:RATE*K (subtasks a second), "
-          "faulty:SEED*K. Default: every GPU, else one host device of all allowed cores")
+          "faulty:SEED*K, cuda:N (a GPU), cuda:all. Default: every GPU, else one host device of all allowed cores")
       ->group(group);
   app_.add_option("--granule", granule_text_, "Items a subtask; in two dimensions tiles of NxN or NxM")->group(group);
   app_.add_option("--policy", policy_, "Placement: equal, least_loaded or by_speed")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -126,6 +127,66 @@ TEST(Forest, AbsorbsWhatIsEmptyAndIntoWhatIsEmpty)
   a.absorb(std::move(b));
   a.absorb(make_forest(4));
   EXPECT_EQ(root_of(a), expected_root(4));
+}
+
+TEST(Forest, GivesTheTreesBitsAlsoPackedAndUnpacked)
+{
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    std::mt19937_64 random{seed};
+    const auto spans = static_cast<std::uint32_t>(1 + random() % 90);
+    auto here = make_forest(spans);
+    auto there = make_forest(spans);
+    for (std::uint32_t s = 0; s < spans; ++s) push(random() % 2 == 0 ? here : there, s);
+    ASSERT_TRUE(here.unpack(there.pack()));
+    ASSERT_EQ(root_of(here), expected_root(spans)) << "seed " << seed;
+  }
+}
+
+TEST(Forest, PacksANodeIntoItsPlaceAndItsValue)
+{
+  auto f = make_forest(8);
+  EXPECT_EQ(f.pack().size(), 16u);
+  push(f, 4);
+  push(f, 5);
+  EXPECT_EQ(f.pack().size(), 16u + 8u + 8u);
+}
+
+TEST(Forest, UnpacksNothingThatDoesNotFit)
+{
+  auto whole = make_forest(4);
+  push(whole, 0);
+  push(whole, 2);
+  const auto packed = whole.pack();
+  const auto refused = [&](std::vector<std::byte> bytes, forest into) {
+    const auto before = into.node_count();
+    return !into.unpack(bytes) && into.node_count() == before;
+  };
+  for (std::size_t cut = 0; cut < packed.size(); ++cut) {
+    EXPECT_TRUE(refused({packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(cut)}, make_forest(4))) << cut;
+  }
+  EXPECT_TRUE(refused(packed, make_forest(5)));  // a tree of another shape
+
+  auto with_one_of_them = make_forest(4);
+  push(with_one_of_them, 2);
+  EXPECT_TRUE(refused(packed, std::move(with_one_of_them)));
+  auto with_one_inside = make_forest(4);
+  push(with_one_inside, 0);
+  auto pair = make_forest(4);
+  push(pair, 0);
+  push(pair, 1);
+  EXPECT_TRUE(refused(pair.pack(), std::move(with_one_inside)));
+
+  const auto with = [&](std::size_t at, int value) {
+    auto bytes = packed;
+    bytes[at] = static_cast<std::byte>(value);
+    return bytes;
+  };
+  EXPECT_TRUE(refused(with(16, 4), make_forest(4)));      // an index past the end
+  EXPECT_TRUE(refused(with(20, 40), make_forest(4)));     // a level that there cannot be
+  EXPECT_TRUE(refused(with(7, 255), make_forest(4)));     // very many nodes
+  EXPECT_TRUE(refused(with(8, 7), make_forest(4)));       // values of another size
+  EXPECT_TRUE(refused(with(16, 2), make_forest(4)));      // one span twice
+  EXPECT_FALSE(refused(with(16, 1), make_forest(4)));     // another span is fine
 }
 
 TEST(Forest, GivesTheTreesBitsInAscendingOrderForAnyNumberOfSpans)

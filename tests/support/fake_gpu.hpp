@@ -47,6 +47,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
     std::function<void()> run;
     const event* until = nullptr;  // waits for it to be done `count` times
     std::uint64_t count = 0;
+    std::function<bool()> ended = nullptr;  // waits for that to say so
   };
   struct stream {
     std::deque<operation> work;
@@ -100,7 +101,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   {
     count_call();
     const auto* e = reinterpret_cast<const event*>(what);
-    reinterpret_cast<stream*>(on)->work.push_back({[] {}, e, e->recorded});
+    reinterpret_cast<stream*>(on)->work.push_back({[] {}, e, e->recorded, nullptr});
   }
   [[nodiscard]] bool ready(gpu_event what) override
   {
@@ -167,7 +168,13 @@ class fake_gpu final : public fastgpu::detail::gpu {
   /// What emulated programs enqueue. @param on  A stream of whichever fake GPU.
   static void enqueue_kernel(void* on, std::function<void()> run)
   {
-    static_cast<stream*>(on)->work.push_back({std::move(run), nullptr, 0});
+    static_cast<stream*>(on)->work.push_back({std::move(run), nullptr, 0, nullptr});
+  }
+
+  /// A kernel that holds up its stream until `ended` says that it is through.
+  static void enqueue_until(void* on, std::function<bool()> ended)
+  {
+    static_cast<stream*>(on)->work.push_back({[] {}, nullptr, 0, std::move(ended)});
   }
 
   [[nodiscard]] const counts& asked() const noexcept { return counts_; }
@@ -187,7 +194,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   void enqueue(gpu_stream on, std::function<void()> run)
   {
     count_call();
-    reinterpret_cast<stream*>(on)->work.push_back({std::move(run), nullptr, 0});
+    reinterpret_cast<stream*>(on)->work.push_back({std::move(run), nullptr, 0, nullptr});
   }
   /// One operation of a stream that can go on, if any can.
   void step()
@@ -197,6 +204,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
       auto& work = streams_[(first + i) % streams_.size()]->work;
       if (work.empty()) continue;
       if (work.front().until != nullptr && work.front().until->done < work.front().count) continue;
+      if (work.front().ended && !work.front().ended()) continue;
       const auto next = std::move(work.front());
       work.pop_front();
       if (++counts_.operations >= faults_.lost_after) return;

@@ -65,8 +65,13 @@ __device__ void gpu_for_each(const typename S::params& p, const Each& each)
   } else if constexpr (S::rank == 1) {  // the subtasks' indices follow each other
     const auto first = block_of<1>(p.shape, p.begin).begin[0];
     const auto last = block_of<1>(p.shape, p.end - 1).end[0];
-    for (auto i = first + static_cast<std::int64_t>(thread); i < last; i += static_cast<std::int64_t>(threads)) {
-      each(index<1>{{i}});
+    const auto step = static_cast<std::int64_t>(threads);
+    auto i = first + static_cast<std::int64_t>(thread);
+    if constexpr (S::reads_data) {
+#pragma unroll 4
+      for (; i < last; i += step) each(index<1>{{i}});
+    } else {
+      for (; i < last; i += step) each(index<1>{{i}});
     }
   } else {
     const auto lane = static_cast<std::int64_t>(thread % p.threads_a_subtask);

@@ -93,6 +93,7 @@ struct gpu_subtasks {
   static constexpr bool by_element =
       !launches_itself && (form == kernel_form::by_number || form == kernel_form::by_index);
   static constexpr bool tallies = reduces && !std::is_same_v<Reduction, value_reduction<operation, value>>;
+  static constexpr bool reads_data = sizeof...(Args) > 0;
   static constexpr bool order_free = reduces && is_order_free<operation>();
   static constexpr bool commutative = order_free || is_commutative<operation>();
   /// Whether the lanes of a subtask can be threads. Large values would not fit in shared memory.
@@ -241,7 +242,15 @@ struct gpu_subtasks {
   {
     const auto n = b.count();
     value v = element(p, b, lane);
-    for (auto k = lane + lane_count; k < n; k += lane_count) v = p.op(v, element(p, b, k));
+    auto k = lane + lane_count;
+    if constexpr (reads_data) {  // several loads at a time: waiting for each would leave the memory idle
+      for (; k + 3 * lane_count < n; k += 4 * lane_count) {
+        const value next[] = {element(p, b, k), element(p, b, k + lane_count), element(p, b, k + 2 * lane_count),
+                              element(p, b, k + 3 * lane_count)};
+        for (const auto& e : next) v = p.op(v, e);
+      }
+    }
+    for (; k < n; k += lane_count) v = p.op(v, element(p, b, k));
     return v;
   }
 

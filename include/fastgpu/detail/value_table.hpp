@@ -46,12 +46,43 @@ concept has_identity = requires {
   { Op::identity() } -> std::convertible_to<V>;
 };
 
+/// Types of numbers that libraries beside this one can merge too.
+enum class scalar_kind : std::uint8_t { none, int32, uint32, int64, uint64, float32, float64 };
+/// Their ways to merge two numbers. Of floating-point numbers the sum alone: on NaN and -0 minima disagree.
+enum class merge_kind : std::uint8_t { other, sum, minimum, maximum };
+
+template <class T>
+constexpr scalar_kind scalar_kind_of()
+{
+  if constexpr (std::is_same_v<T, float>) {
+    return scalar_kind::float32;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return scalar_kind::float64;
+  } else if constexpr (std::is_integral_v<T> && sizeof(T) == 4) {
+    return std::is_signed_v<T> ? scalar_kind::int32 : scalar_kind::uint32;
+  } else if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
+    return std::is_signed_v<T> ? scalar_kind::int64 : scalar_kind::uint64;
+  } else {
+    return scalar_kind::none;
+  }
+}
+template <class Op, class V>
+constexpr merge_kind merge_kind_of()
+{
+  if constexpr (std::is_same_v<Op, sum<V>>) return merge_kind::sum;
+  if constexpr (std::is_same_v<Op, minimum<V>> && std::is_integral_v<V>) return merge_kind::minimum;
+  if constexpr (std::is_same_v<Op, maximum<V>> && std::is_integral_v<V>) return merge_kind::maximum;
+  return merge_kind::other;
+}
+
 /// Functions on values of `bytes` bytes. `width` is the number of elements of a vector value, 1 for a scalar.
 struct value_table {
   const char* name = "";
   std::uint32_t bytes = 0;
   bool commutative = false;
   bool order_free = false;
+  scalar_kind scalar = scalar_kind::none;    ///< What a value is, and
+  merge_kind kind = merge_kind::other;       ///< how two merge, where others than the operation can do that.
   void (*merge)(const void* op, void* left, const void* right, std::int64_t width) = nullptr;
   void (*identity)(void* value, std::int64_t width) = nullptr;  ///< Null where there is none.
 
@@ -79,6 +110,8 @@ constexpr value_table make_value_table()
   t.bytes = sizeof(V);
   t.commutative = is_commutative<Op>();
   t.order_free = is_order_free<Op>();
+  t.scalar = scalar_kind_of<V>();
+  t.kind = merge_kind_of<Op, V>();
   t.merge = &merge_values<Op, V>;
   if constexpr (has_identity<Op, V>) {
     t.identity = [](void* value, std::int64_t width) {
