@@ -120,7 +120,7 @@ TEST(BatchRegion, IsFiveBoxesAtMostInThreeDimensions)
 TEST(BatchRegion, KeepsTheLawsInSpacesOfAnySize)
 {
   std::mt19937_64 random{1};
-  const auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n)); };
+  const auto below = [&](std::uint64_t n) { return static_cast<std::int64_t>(random() % n); };
   for (int repeat = 0; repeat < 40; ++repeat) {
     const extents<3> size{{1 + below(7), 1 + below(7), 1 + below(7)}};
     const by_size tile{1 + below(4), 1 + below(4), 1 + below(4)};

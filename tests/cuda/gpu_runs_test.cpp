@@ -290,7 +290,8 @@ TEST_F(GpuRuns, LeaveTheHostOutWhereDataLieOnAGpu)
   const auto job = fastgpu::make_job(
       space(100, by_size{10}),
       [](std::uint64_t i, fastgpu::in1<double> from) { return from(static_cast<std::int64_t>(i)); },
-      fastgpu::slices(fastgpu::data_view<double, 1>{in.data(), fastgpu::extents{100}, {fastgpu::memory_kind::device, 0}}),
+      fastgpu::slices(fastgpu::data_view<double, 1>{
+          in.data(), fastgpu::extents{100}, {fastgpu::memory_kind::device, 0}}),
       fastgpu::reduced(fastgpu::sum<double>{}));
   auto run = support::start(cluster_of({}, beside::host), job);
   const auto value = fastgpu::aggregate(run);
@@ -344,9 +345,9 @@ TEST_F(GpuRuns, TakeTurnsOnAGpu)
       ++options.priority;
       urgent.push_back(support::start(on, harmonic(900), options));
     }
-    // Mode `fast` promises no bits.
-    for (auto& run : urgent) EXPECT_NEAR(fastgpu::aggregate(run), alone(900, mode), mode == reduction::fast ? 1e-12 : 0);
-    EXPECT_NEAR(fastgpu::aggregate(first), alone(9000, mode), mode == reduction::fast ? 1e-12 : 0);
+    const auto near = mode == reduction::fast ? 1e-12 : 0;  // which promises no bits
+    for (auto& run : urgent) EXPECT_NEAR(fastgpu::aggregate(run), alone(900, mode), near);
+    EXPECT_NEAR(fastgpu::aggregate(first), alone(9000, mode), near);
   }
 }
 

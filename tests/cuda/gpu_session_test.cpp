@@ -4,10 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -104,7 +107,7 @@ std::vector<std::int32_t> numbered(const std::vector<interval>& done)
 constexpr fastgpu::memory all_kinds[] = {{memory_kind::host}, {memory_kind::pinned}, {memory_kind::device, 0},
                                          {memory_kind::device, 1}};
 
-// Order -----------------------------------------------------------------------------------------------------------------
+// Order --------------------------------------------------------------------------------------------------------------
 
 TEST(GpuSession, GivesTheSameBitsInAnyOrderOfStreams)
 {
@@ -154,7 +157,7 @@ TEST(GpuSession, FoldsIntoOneAccumulatorALaneInAnyOrderOfStreams)
   }
 }
 
-// Outputs -----------------------------------------------------------------------------------------------------------------
+// Outputs ------------------------------------------------------------------------------------------------------------
 
 TEST(GpuSession, WritesNothingBesideItsSubtasksElements)
 {
@@ -196,7 +199,7 @@ TEST(GpuSession, SharesRowsOfAnOutputWithOtherGpus)
   }
 }
 
-// Kinds of memory ---------------------------------------------------------------------------------------------------------
+// Kinds of memory ----------------------------------------------------------------------------------------------------
 
 TEST(GpuSession, ReadsDataOfAnyKindOfMemory)
 {
@@ -286,7 +289,8 @@ TEST(GpuSession, RefusesWhatItCannotReach)
   };
   const auto scattering = [&](fastgpu::memory where) {
     return make_job(
-        space(10, by_size{3}), [](std::uint64_t i, fastgpu::out1<std::int32_t> to) { to(static_cast<std::int64_t>(i)) = 1; },
+        space(10, by_size{3}),
+        [](std::uint64_t i, fastgpu::out1<std::int32_t> to) { to(static_cast<std::int64_t>(i)) = 1; },
         fastgpu::scatter(view(where)));
   };
   const gpu_under_test on;
@@ -304,7 +308,7 @@ TEST(GpuSession, RefusesWhatItCannotReach)
   EXPECT_EQ(why.detail, "argument 0: slices() with a halo of another GPU's memory");
 }
 
-// Memory ------------------------------------------------------------------------------------------------------------------
+// Memory -------------------------------------------------------------------------------------------------------------
 
 /// Doubles numbers: 16 bytes an index, in and out.
 struct doubling {
@@ -331,7 +335,9 @@ struct doubling {
 TEST(GpuSession, GoesInPiecesWhereABatchDoesNotFit)
 {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    for (const auto& faults : {gpu_faults{.seed = seed, .memory_bytes = 10'000}, {.seed = seed, .pinned_bytes = 10'000}}) {
+    const gpu_faults small{.seed = seed, .memory_bytes = 10'000};
+    const gpu_faults little_pinned{.seed = seed, .pinned_bytes = 10'000};
+    for (const auto& faults : {small, little_pinned}) {
       doubling data{4096};  // 64 KiB, a subtask 1 KiB
       const auto job = data.job(64);
       const gpu_under_test on{faults};
@@ -451,7 +457,7 @@ TEST(GpuSession, IsNotOpenedWhereConstantsDoNotFit)
   EXPECT_EQ(on.gpu->asked().late_copies, 0u);
 }
 
-// Faults ------------------------------------------------------------------------------------------------------------------
+// Faults -------------------------------------------------------------------------------------------------------------
 
 /// Inputs, outputs, a constant, and a sum.
 struct everything {

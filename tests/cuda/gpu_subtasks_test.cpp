@@ -159,7 +159,9 @@ TEST(GpuSubtasks, HaveAThreadForEachLaneOfTheLargest)
     using S = gpu_subtasks<1, decltype(kernel), value_reduction<decltype(op), double>>;
     return typename S::params{batch_of(job, fold)}.threads_a_subtask;
   };
-  const auto of = [&](std::int64_t granule) { return threads(granule, by_number{}, sum<double>{}, fold_kind::ordered); };
+  const auto of = [&](std::int64_t granule) {
+    return threads(granule, by_number{}, sum<double>{}, fold_kind::ordered);
+  };
   EXPECT_EQ(of(1), 1u);
   EXPECT_EQ(of(2), 2u);
   EXPECT_EQ(of(3), 4u);

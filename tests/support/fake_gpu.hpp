@@ -32,8 +32,9 @@ struct gpu_faults {
   bool cannot_load = false;            ///< No program was built for this GPU.
 };
 
-/// Nothing that is enqueued has happened when the call returns: ready() lets streams, chosen by the seed, do some steps.
-/// A missing event shows as a wrong answer, with the seed; what is still enqueued when its memory goes, in late_copies.
+/// Nothing that is enqueued has happened when the call returns: ready() lets streams, chosen by the seed, do some
+/// steps. A missing event shows as a wrong answer, with the seed; what is still enqueued when its memory goes, in
+/// late_copies.
 class fake_gpu final : public fastgpu::detail::gpu {
   using gpu_error = fastgpu::detail::gpu_error;
   using gpu_stream = fastgpu::detail::gpu_stream;
