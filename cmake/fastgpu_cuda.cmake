@@ -14,9 +14,14 @@ if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   endif()
 endif()
 
-# Before the language is enabled, which would set a default of its own. 90 is Hopper, as SASS and PTX.
+# Before the language is enabled, which would set a default of its own: for this machine's GPU where it has one, else
+# for Hopper, as SASS and PTX.
 if(NOT CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
-  set(CMAKE_CUDA_ARCHITECTURES 90)
+  if(EXISTS /dev/nvidia0)
+    set(CMAKE_CUDA_ARCHITECTURES native)
+  else()
+    set(CMAKE_CUDA_ARCHITECTURES 90)
+  endif()
 endif()
 
 # One runtime for nvcc's objects and everything else: the shared one, unless told otherwise.

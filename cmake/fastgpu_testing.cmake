@@ -60,6 +60,9 @@ function(fastgpu_add_test name)
     CXX_EXTENSIONS OFF
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   fastgpu_tests_depend(${target} ${name} ${arg_LABELS})
+  if("gpu" IN_LIST arg_LABELS)
+    set_property(GLOBAL APPEND PROPERTY fastgpu_gpu_tests ${target})
+  endif()
   if(arg_PROGRAMS)
     add_dependencies(${target} ${arg_PROGRAMS})
     target_compile_definitions(${target} PRIVATE

@@ -26,7 +26,7 @@ int main()
 
   const auto job = fastgpu::make_job(n, harmonic{}, fastgpu::reduced(fastgpu::sum<double>{}));
   const auto subtasks = fastgpu::decompose(job);
-  const auto placement = fastgpu::assign(subtasks, cluster.devices(), fastgpu::by_speed{});
+  const auto placement = fastgpu::assign(subtasks, fastgpu::devices_for(cluster, job), fastgpu::by_speed{});
   std::fputs(fastgpu::to_text(placement).c_str(), stdout);
   auto run = fastgpu::execute(cluster, job, placement);  // returns at once
   const auto value = fastgpu::aggregate(run);            // waits

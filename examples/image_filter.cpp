@@ -7,6 +7,7 @@
 
 #include "image/operation.hpp"
 #include "image/png.hpp"
+#include "image/registrations.hpp"
 #include "program/command_line.hpp"
 #include "program/sha256.hpp"
 

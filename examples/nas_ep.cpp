@@ -4,8 +4,8 @@
 #include <string>
 
 #include <fastgpu/fastgpu.hpp>
-#include <fastgpu/random/nas.hpp>
 
+#include "nas_ep_kernel.hpp"
 #include "program/command_line.hpp"
 #include "program/sha256.hpp"
 
@@ -13,38 +13,6 @@
 /// NAS EP, the embarrassingly parallel benchmark: pairs of normal deviates by the polar method, counted in square
 /// annuli. Definition and answers: NASA reports RNR-91-002 and RNR-94-007.
 
-constexpr int block_log2 = 16;  // pairs of one index, as a power of two
-constexpr int annuli = 10;
-
-struct ep_tally {
-  double sum_x = 0;
-  double sum_y = 0;
-  std::uint64_t kept = 0;
-  std::uint64_t q[annuli] = {};
-};
-using ep_sum = fastgpu::sum_of<&ep_tally::sum_x, &ep_tally::sum_y, &ep_tally::kept, &ep_tally::q>;
-
-struct ep_block {
-  FASTGPU_HD ep_tally operator()(std::uint64_t number) const
-  {
-    ep_tally tally;
-    auto random = fastgpu::nas_random::at(fastgpu::nas_random::default_seed, number << (block_log2 + 1));
-    for (std::uint32_t i = 0; i < std::uint32_t{1} << block_log2; ++i) {
-      const double x = 2.0 * random.next() - 1.0;
-      const double y = 2.0 * random.next() - 1.0;
-      const double t = x * x + y * y;
-      if (t > 1.0) continue;
-      const double f = std::sqrt(-2.0 * std::log(t) / t);
-      const double deviate_x = x * f;
-      const double deviate_y = y * f;
-      ++tally.q[static_cast<int>(std::fmax(std::fabs(deviate_x), std::fabs(deviate_y)))];
-      ++tally.kept;
-      tally.sum_x += deviate_x;
-      tally.sum_y += deviate_y;
-    }
-    return tally;
-  }
-};
 FASTGPU_REGISTER("example.ep_block", ep_block, ep_sum)
 
 struct known_answer {

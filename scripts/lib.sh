@@ -82,14 +82,23 @@ need_picture()
   say "without camera.png, whose tests will be skipped: $(tail -n 1 "$log")"
 }
 
-# The preset that suits this machine. The one place that decides it.
-native_preset() { printf 'release\n'; }
+# True where nvcc is where CMake will find it: cmake/fastgpu_cuda.cmake looks in the same places.
+have_nvcc()
+{
+  [[ ${CUDACXX-} ]] || command -v nvcc >/dev/null || [[ -x ${CUDA_HOME-}/bin/nvcc || -x /usr/local/cuda/bin/nvcc ]]
+}
 
-# configure PRESET
+# The preset that suits this machine, with a GPU and a toolkit the one that uses them. The one place that decides it.
+native_preset()
+{
+  if [[ -e /dev/nvidia0 ]] && have_nvcc; then printf 'cuda\n'; else printf 'release\n'; fi
+}
+
+# configure PRESET [OPTION...]
 configure()
 {
   local log=$root/build/$1-configure.log
-  (cd "$root" && cmake --preset "$1") >"$log" 2>&1 && return
+  (cd "$root" && cmake --preset "$@") >"$log" 2>&1 && return
   say "$(cat "$log")"
   fail "preset $1 cannot be configured"
 }

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <vector>
 
+#include <fastgpu/detail/gpu_entry.hpp>
+
 namespace fastgpu::inline v0 {
 namespace detail {
 namespace {
@@ -51,6 +53,15 @@ const gpu_entry* find_gpu_entry(const program& code, std::string_view backend) n
   const auto at = std::find_if(all.entries.begin(), all.entries.end(),
                                [&](const registry_entry& e) { return e.code == &code && backend == e.backend; });
   return at == all.entries.end() ? nullptr : at->entry;
+}
+
+std::size_t registered_gpu_kernels(std::string_view backend) noexcept
+{
+  auto& all = the_registry();
+  const std::scoped_lock lock{all.mutex};
+  std::size_t kernels = 0;
+  for (const auto& e : all.entries) kernels += e.entry != nullptr && backend == e.backend ? e.entry->kernels : 0;
+  return kernels;
 }
 
 }  // namespace detail

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string_view>
 #include <thread>
@@ -45,6 +46,15 @@ std::string format_seconds(double seconds)
   return format(seconds * 1e9, "ns");
 }
 
+using facts = std::vector<std::pair<std::string, std::string>>;
+std::vector<std::function<facts()>>& describers()
+{
+  static std::vector<std::function<facts()>> all;
+  return all;
+}
+
+constexpr std::string_view failed_prefix = "failed: ";
+
 std::string cpu_model()
 {
   std::ifstream file{"/proc/cpuinfo"};
@@ -57,10 +67,14 @@ std::string cpu_model()
 /// Two lines a benchmark: its figures against their bounds, and what they are made of.
 class table_reporter final : public benchmark::BenchmarkReporter {
  public:
+  explicit table_reporter(facts machine) : machine_{std::move(machine)} {}
+
   bool ReportContext(const Context&) override
   {
-    std::printf("fastgpu %s, g++ %s %s; %s, %u cores\n\n", fastgpu::version(), __VERSION__, FASTGPU_BENCHMARK_FLAGS,
+    std::printf("fastgpu %s, g++ %s %s; %s, %u cores\n", fastgpu::version(), __VERSION__, FASTGPU_BENCHMARK_FLAGS,
                 cpu_model().c_str(), std::thread::hardware_concurrency());
+    for (const auto& [key, value] : machine_) std::printf("%s: %s\n", key.c_str(), value.c_str());
+    std::puts("");
     std::printf("%-38s %-30s %12s  %-24s %-14s %s\n", "benchmark", "figure", "median", "95 % interval", "bound", "");
     return true;
   }
@@ -70,7 +84,9 @@ class table_reporter final : public benchmark::BenchmarkReporter {
     for (const auto& run : runs) {
       const auto name = run.run_name.function_name;
       if (run.error_occurred) {
-        std::printf("%-38s skipped: %s\n", name.c_str(), run.error_message.c_str());
+        const bool broke = run.error_message.rfind(failed_prefix, 0) == 0;
+        std::printf("%-38s %s%s\n", name.c_str(), broke ? "" : "skipped: ", run.error_message.c_str());
+        if (broke) ++broken;
         continue;
       }
       const auto next = std::exchange(row_to_print(), {});
@@ -92,7 +108,11 @@ class table_reporter final : public benchmark::BenchmarkReporter {
     }
   }
 
-  int failed = 0;
+  int failed = 0;  // bounds
+  int broken = 0;  // benchmarks
+
+ private:
+  facts machine_;
 };
 
 void finish(benchmark::State& state, std::vector<figure> figures, double seconds, std::string note)
@@ -110,9 +130,11 @@ void finish(benchmark::State& state, std::vector<figure> figures, double seconds
   row_to_print() = {std::move(figures), std::move(note)};
 }
 
+std::string program_name = "fastgpu_benchmarks";
+
 [[noreturn]] void refuse(std::string_view option, const char* expected)
 {
-  std::fprintf(stderr, "fastgpu_benchmarks: %.*s: expected %s\n", static_cast<int>(option.size()), option.data(),
+  std::fprintf(stderr, "%s: %.*s: expected %s\n", program_name.c_str(), static_cast<int>(option.size()), option.data(),
                expected);
   std::exit(2);
 }
@@ -146,6 +168,16 @@ void report(benchmark::State& state, std::vector<figure> figures, double seconds
   finish(state, std::move(figures), seconds, std::move(note));
 }
 
+void fail(benchmark::State& state, const std::string& why)
+{
+  state.SkipWithError((std::string{failed_prefix} + why).c_str());
+}
+
+void describe_machine_by(std::function<std::vector<std::pair<std::string, std::string>>()> describe)
+{
+  describers().push_back(std::move(describe));
+}
+
 bool add(const std::string& name, std::function<void(benchmark::State&)> run)
 {
   benchmark::RegisterBenchmark(name.c_str(), [run = std::move(run)](benchmark::State& state) { run(state); })
@@ -160,6 +192,7 @@ bool add(const std::string& name, std::function<void(benchmark::State&)> run)
 int main(int argc, char** argv)
 {
   bool check = false;
+  bench::program_name = std::filesystem::path{argv[0]}.filename().string();
   std::vector<std::string> arguments{argv[0]};
   for (int i = 1; i < argc; ++i) {
     const std::string_view option = argv[i];
@@ -182,11 +215,13 @@ int main(int argc, char** argv)
       arguments.push_back("--benchmark_out_format=json");
     } else {
       if (option == "--help") {
-        std::puts("fastgpu_benchmarks [--check] [--json=FILE] [--rounds=N] [--smoke] and Google Benchmark's options:\n"
-                  "  --check        exit status 1 where a bound is not met\n"
-                  "  --json=FILE    what the table says, machine-readable\n"
-                  "  --rounds=N     in place of each benchmark's own count\n"
-                  "  --smoke        tiny sizes: shows only that everything runs\n");
+        std::printf(
+            "%s [--check] [--json=FILE] [--rounds=N] [--smoke] and Google Benchmark's options:\n"
+            "  --check        exit status 1 where a bound is not met\n"
+            "  --json=FILE    what the table says, machine-readable\n"
+            "  --rounds=N     in place of each benchmark's own count\n"
+            "  --smoke        tiny sizes: shows only that everything runs\n\n",
+            bench::program_name.c_str());
       }
       arguments.emplace_back(option);
     }
@@ -201,9 +236,18 @@ int main(int argc, char** argv)
   benchmark::AddCustomContext("compiler", std::string{"g++ "} + __VERSION__ + " " + FASTGPU_BENCHMARK_FLAGS);
   benchmark::AddCustomContext("fastgpu_version", fastgpu::version());
 
-  bench::table_reporter table;
+  bench::facts machine;
+  for (const auto& describe : bench::describers()) {
+    for (auto& fact : describe()) {
+      benchmark::AddCustomContext(fact.first, fact.second);
+      machine.push_back(std::move(fact));
+    }
+  }
+
+  bench::table_reporter table{std::move(machine)};
   benchmark::RunSpecifiedBenchmarks(&table);
   benchmark::Shutdown();
   if (table.failed != 0) std::printf("\n%d bounds not met\n", table.failed);
-  return check && table.failed != 0 ? 1 : 0;
+  if (table.broken != 0) std::printf("\n%d benchmarks failed\n", table.broken);
+  return table.broken != 0 || (check && table.failed != 0) ? 1 : 0;
 }

@@ -11,6 +11,14 @@
 #define FASTGPU_HD
 #endif
 
+/// Before a FASTGPU_HD template that calls what it is given: that may be a host function, where the template is called
+/// on the host.
+#if defined(__CUDACC__)
+#define FASTGPU_DETAIL_CALLS_ANYTHING _Pragma("nv_exec_check_disable")
+#else
+#define FASTGPU_DETAIL_CALLS_ANYTHING
+#endif
+
 /// Exported from the shared library; everything else is hidden.
 #if defined(__GNUC__)
 #define FASTGPU_API __attribute__((visibility("default")))

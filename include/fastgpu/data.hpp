@@ -11,6 +11,7 @@
 
 #include <fastgpu/config.hpp>
 #include <fastgpu/detail/argument.hpp>
+#include <fastgpu/detail/border.hpp>
 #include <fastgpu/index.hpp>
 #include <fastgpu/view.hpp>
 
@@ -63,13 +64,6 @@ template <class T>
   Expects(planes >= 0 && rows >= 0 && columns >= 0);
   return {first, extents<3>{{planes, rows, columns}}};
 }
-
-/// What lies outside the data, for slices with a halo.
-enum class border : std::uint8_t {
-  reflect_101 = 0,  ///< Mirrored without repeating the edge: c b | a b c d | c b.
-  replicate = 1,    ///< The edge repeated: a a | a b c d | d d.
-  constant = 2,     ///< One value all around.
-};
 
 namespace detail {
 

@@ -40,6 +40,11 @@ class tally {
   const Op* op_;
 };
 
+/// In fastgpu/cuda/context.hpp, for kernels that launch their own work on a GPU.
+class cuda_context;
+template <int N>
+class cuda_batch;
+
 /// Given to kernels that ask for it as their first parameter, once a block: `f(host_context&, block<N>, views...)`.
 ///
 /// @par Threads  Belongs to the thread that runs the block.

@@ -48,6 +48,9 @@ FASTGPU_API bool add_to_registry(const program& code, const char* backend, const
 /// The entry of `code` for `backend`, null where there is none.
 [[nodiscard]] FASTGPU_API const gpu_entry* find_gpu_entry(const program& code, std::string_view backend) noexcept;
 
+/// Kernels that the entries for `backend` launch, over all programs.
+[[nodiscard]] FASTGPU_API std::size_t registered_gpu_kernels(std::string_view backend) noexcept;
+
 /// One entry of the registry, added before main(). What it does must not depend on the compiler that reads it: that is
 /// why the back end is a parameter.
 template <class Program, class Backend>

@@ -10,7 +10,7 @@ cluster::cluster() : cluster{cluster_options{}} {}
 cluster::cluster(std::string_view devices) : cluster{cluster_options{.devices = std::string{devices}}} {}
 
 cluster::cluster(const cluster_options& options)
-    : core_{new detail::cluster_core{detail::make_devices(options.devices), options}}
+    : core_{new detail::cluster_core{detail::make_devices(options.devices, options.gpu), options}}
 {
 }
 

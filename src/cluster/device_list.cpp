@@ -67,7 +67,7 @@ void append(std::vector<std::unique_ptr<device>>&& devices, std::vector<std::uni
 }
 
 /// Appends what one item of the list names.
-void add_item(std::string_view item, std::vector<std::unique_ptr<device>>& to)
+void add_item(std::string_view item, const gpu_options& gpus, std::vector<std::unique_ptr<device>>& to)
 {
   const auto colon = item.find(':');
   const auto star = item.find('*');
@@ -98,7 +98,7 @@ void add_item(std::string_view item, std::vector<std::unique_ptr<device>>& to)
       const auto seed = number<std::uint64_t>(argument, item, "faulty:SEED with a number");
       to.push_back(std::make_unique<faulty_device>(id, fault_plan{.seed = seed + i}, name));
     } else if (const auto other = find_kind(kind); other.make != nullptr) {
-      append(other.make(argument, id), to);
+      append(other.make(argument, id, gpus), to);
     } else if (kind == "cuda") {
       throw error{errc::no_usable_device,
                   "devices: '" + std::string{item} + "': this build of fastgpu has no CUDA back end"};
@@ -110,19 +110,22 @@ void add_item(std::string_view item, std::vector<std::unique_ptr<device>>& to)
 
 }  // namespace
 
-std::vector<std::unique_ptr<device>> make_devices(const std::string& list)
+std::vector<std::unique_ptr<device>> make_devices(const std::string& list, const gpu_options& gpus)
 {
+  constexpr std::uint32_t lanes_max = 16;
+  if (gpus.lanes < 1 || gpus.lanes > lanes_max) throw error{errc::invalid_argument, "gpu_options: lanes is 1 to 16"};
+
   std::vector<std::unique_ptr<device>> devices;
   std::string_view rest = list;
   if (list.empty()) {
     for (const auto& kind : all_kinds()) {
-      if (kind.make_all != nullptr) append(kind.make_all({static_cast<std::uint32_t>(devices.size())}), devices);
+      if (kind.make_all != nullptr) append(kind.make_all({static_cast<std::uint32_t>(devices.size())}, gpus), devices);
     }
     rest = "host";  // for programs that only have an entry for it
   }
   for (;;) {
     const auto comma = rest.find(',');
-    add_item(rest.substr(0, comma), devices);
+    add_item(rest.substr(0, comma), gpus, devices);
     if (comma == rest.npos) break;
     rest.remove_prefix(comma + 1);
   }

@@ -9,7 +9,8 @@
 
 namespace fastgpu::inline v0::detail {
 
-cuda_device::cuda_device(device_id id, std::unique_ptr<gpu> on, std::string name) : on_{std::move(on)}
+cuda_device::cuda_device(device_id id, std::unique_ptr<gpu> on, std::string name, const gpu_options& options)
+    : on_{std::move(on)}, options_{options}
 {
   const auto& gpu = on_->properties();
   info_.id = id;
@@ -38,11 +39,33 @@ std::unique_ptr<device_session> cuda_device::open(const session_request& request
   try {
     on_->make_current();
     on_->check(entry->load(), "loading the kernel");
-    if (!lanes_) lanes_.emplace(*on_);
+    if (!lanes_) lanes_.emplace(*on_, options_.lanes);
+    wait_for_others();
     return std::make_unique<gpu_session>(*this, *entry, request);
   } catch (const gpu_error& e) {
     if (e.what_kind() == gpu_error::kind::lost) mark_lost(e.what());
     throw error{e.what_kind() == gpu_error::kind::out_of_memory ? errc::device_failed : errc::device_lost, e.what()};
+  }
+}
+
+void cuda_device::start_after(gpu_event event)
+{
+  gpu_handle<gpu_event> owned{*on_, event};
+  const std::scoped_lock lock{mutex_};
+  start_after_.push_back(std::move(owned));
+}
+
+void cuda_device::wait_for_others()
+{
+  std::vector<gpu_handle<gpu_event>> events;
+  {
+    const std::scoped_lock lock{mutex_};
+    events.swap(start_after_);
+  }
+  for (const auto& event : events) {
+    on_->wait(lanes_->in.get(), event.get());
+    on_->wait(lanes_->out.get(), event.get());
+    for (const auto& lane : lanes_->lanes) on_->wait(lane.get(), event.get());
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "cluster/device_list.hpp"
 #include "cuda/cuda_device.hpp"
+#include "stage_slice.hpp"
 
 /// @file
 /// GPUs by the CUDA runtime, and `cuda:N` and `cuda:all` in device lists.
@@ -120,13 +121,18 @@ cudaEvent_t native(gpu_event event) { return reinterpret_cast<cudaEvent_t>(event
 
 class cuda_gpu final : public gpu {
  public:
-  explicit cuda_gpu(int ordinal) : properties_{describe(ordinal)} {}
+  cuda_gpu(int ordinal, const gpu_options& options)
+      : properties_{describe(ordinal)},
+        memory_bytes_max_{options.memory_bytes_max},
+        pool_{static_cast<cudaMemPool_t>(options.memory_pool)},
+        own_pool_{pool_ == nullptr}
+  {
+  }
   ~cuda_gpu() override
   {
-    if (!pool_) return;
     const current_gpu here{properties_.ordinal};
-    log_failed(cudaStreamDestroy(memory_stream_), "cudaStreamDestroy");
-    log_failed(cudaMemPoolDestroy(pool_), "cudaMemPoolDestroy");
+    if (memory_stream_ != nullptr) log_failed(cudaStreamDestroy(memory_stream_), "cudaStreamDestroy");
+    if (own_pool_ && pool_ != nullptr) log_failed(cudaMemPoolDestroy(pool_), "cudaMemPoolDestroy");
   }
 
   const gpu_properties& properties() const noexcept override { return properties_; }
@@ -135,7 +141,10 @@ class cuda_gpu final : public gpu {
   {
     if (const auto* why = fault.load()) throw gpu_error{gpu_error::kind::lost, *why};
     detail::check(cudaSetDevice(properties_.ordinal), "cudaSetDevice");
-    if (!pool_) make_pool();
+    if (pool_ == nullptr) make_pool();
+    if (memory_stream_ == nullptr) {
+      detail::check(cudaStreamCreateWithFlags(&memory_stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    }
   }
 
   gpu_stream create_stream() override
@@ -221,6 +230,10 @@ class cuda_gpu final : public gpu {
       }
     }
   }
+  void stage(const argument& slices, const box& region, std::byte* to, gpu_stream on) override
+  {
+    detail::check(kernels::stage_slice(slices, region, to, native(on)), "staging a slice");
+  }
   void check(int native_error, const char* doing) override
   {
     detail::check(static_cast<cudaError_t>(native_error), doing);
@@ -230,17 +243,19 @@ class cuda_gpu final : public gpu {
   void make_pool()
   {
     cudaMemPoolProps wanted = {};
+    wanted.maxSize = memory_bytes_max_;
     wanted.allocType = cudaMemAllocationTypePinned;
     wanted.location.type = cudaMemLocationTypeDevice;
     wanted.location.id = properties_.ordinal;
     detail::check(cudaMemPoolCreate(&pool_, &wanted), "cudaMemPoolCreate");
     std::uint64_t keep_all = ~std::uint64_t{0};
     detail::check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep_all), "cudaMemPoolSetAttribute");
-    detail::check(cudaStreamCreateWithFlags(&memory_stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   }
 
   gpu_properties properties_;
-  cudaMemPool_t pool_ = nullptr;
+  std::uint64_t memory_bytes_max_;
+  cudaMemPool_t pool_;
+  bool own_pool_;
   cudaStream_t memory_stream_ = nullptr;
   std::mutex memory_mutex_;  // sessions may end, and release, on another thread
 };
@@ -277,21 +292,25 @@ gpu_count count_gpus()
   return found;
 }
 
-std::unique_ptr<device> make_device(int ordinal, device_id id)
+std::unique_ptr<device> make_device(int ordinal, device_id id, const gpu_options& options)
 {
-  return std::make_unique<cuda_device>(id, std::make_unique<cuda_gpu>(ordinal), "cuda:" + std::to_string(ordinal));
+  return std::make_unique<cuda_device>(id, std::make_unique<cuda_gpu>(ordinal, options),
+                                       "cuda:" + std::to_string(ordinal), options);
 }
 
-std::vector<std::unique_ptr<device>> make_each(int count, device_id first)
+std::vector<std::unique_ptr<device>> make_each(int count, device_id first, const gpu_options& options)
 {
+  if (options.memory_pool != nullptr && count > 1) {
+    throw error{errc::invalid_argument, "gpu_options: memory_pool serves one GPU, and there are " + std::to_string(count)};
+  }
   std::vector<std::unique_ptr<device>> devices;
   for (int i = 0; i < count; ++i) {
-    devices.push_back(make_device(i, {first.value + static_cast<std::uint32_t>(i)}));
+    devices.push_back(make_device(i, {first.value + static_cast<std::uint32_t>(i)}, options));
   }
   return devices;
 }
 
-std::vector<std::unique_ptr<device>> make_named(std::string_view argument, device_id first)
+std::vector<std::unique_ptr<device>> make_named(std::string_view argument, device_id first, const gpu_options& options)
 {
   const auto item = "devices: 'cuda:" + std::string{argument} + "': ";
   int ordinal = -1;
@@ -304,20 +323,20 @@ std::vector<std::unique_ptr<device>> make_named(std::string_view argument, devic
   const auto found = count_gpus();
   if (found.count == 0) throw error{errc::no_usable_device, item + found.why_none};
   try {
-    if (argument == "all") return make_each(found.count, first);
+    if (argument == "all") return make_each(found.count, first, options);
     if (ordinal >= found.count) {
       throw error{errc::no_usable_device,
                   item + "there are " + std::to_string(found.count) + " GPUs, numbered from 0"};
     }
     std::vector<std::unique_ptr<device>> one;
-    one.push_back(make_device(ordinal, first));
+    one.push_back(make_device(ordinal, first, options));
     return one;
   } catch (const gpu_error& e) {
     throw error{errc::no_usable_device, item + e.what()};
   }
 }
 
-std::vector<std::unique_ptr<device>> make_all_there_are(device_id first)
+std::vector<std::unique_ptr<device>> make_all_there_are(device_id first, const gpu_options& options)
 {
   const auto found = count_gpus();
   if (found.count == 0) {
@@ -325,7 +344,7 @@ std::vector<std::unique_ptr<device>> make_all_there_are(device_id first)
     return {};
   }
   try {
-    return make_each(found.count, first);
+    return make_each(found.count, first, options);
   } catch (const gpu_error& e) {
     log_line(log_level::warning, std::string{e.what()} + "; programs run on the CPU");
     return {};

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <fastgpu/config.hpp>
+#include <fastgpu/detail/argument.hpp>
 
 /// @file
 /// One GPU as the device needs it: streams, events, memory and copies. The library's own seam to the CUDA runtime, so
@@ -89,6 +90,10 @@ class FASTGPU_API gpu {
   /// Between any two kinds of memory. Pageable memory must stay as it is until the stream is past the copy.
   virtual void copy(void* to, const void* from, std::size_t bytes, gpu_stream on) = 0;
   virtual void copy(const gpu_box_copy& box, gpu_stream on) = 0;
+
+  /// Copies `region` of slices, which the GPU can reach, into `to` in its memory: dense, positions outside filled by the
+  /// border.
+  virtual void stage(const argument& slices, const box& region, std::byte* to, gpu_stream on) = 0;
 
   /// Throws for the error that a program's gpu_entry gave; 0 is none. `doing` names the call.
   virtual void check(int native_error, const char* doing) = 0;

@@ -11,9 +11,7 @@
 
 namespace fastgpu::inline v0::detail {
 
-inline constexpr std::uint32_t gpu_lane_count = 4;
 inline constexpr std::uint32_t gpu_slots_a_lane = 2;  ///< Work in a stream can no longer be stolen: submit late.
-inline constexpr std::uint32_t gpu_slot_count = gpu_lane_count * gpu_slots_a_lane;
 
 /// Where one launch has its data: copied in, computed, copied out, each behind an event.
 struct gpu_slot {
@@ -33,17 +31,32 @@ struct gpu_slot {
   bool used = false;  ///< Something is under way in it.
 };
 
-/// Slot i computes on lane i mod gpu_lane_count.
+/// Slot i computes on lane i mod the number of lanes.
 struct gpu_lanes {
-  explicit gpu_lanes(gpu& on) : in{on, on.create_stream()}, out{on, on.create_stream()}
+  gpu_lanes(gpu& on, std::uint32_t count)
+      : in{on, on.create_stream()}, out{on, on.create_stream()}, passed{on, on.create_event()}
   {
-    for (std::uint32_t i = 0; i < gpu_lane_count; ++i) lanes.emplace_back(on, on.create_stream());
-    for (std::uint32_t i = 0; i < gpu_slot_count; ++i) slots.emplace_back(on);
+    for (std::uint32_t i = 0; i < count; ++i) lanes.emplace_back(on, on.create_stream());
+    for (std::uint32_t i = 0; i < count * gpu_slots_a_lane; ++i) slots.emplace_back(on);
   }
-  [[nodiscard]] gpu_stream lane_of(std::uint32_t slot) const { return lanes[slot % gpu_lane_count].get(); }
+  [[nodiscard]] std::uint32_t lane_count() const noexcept { return static_cast<std::uint32_t>(lanes.size()); }
+  [[nodiscard]] std::uint32_t slot_count() const noexcept { return static_cast<std::uint32_t>(slots.size()); }
+  [[nodiscard]] std::uint32_t lane_number(std::uint32_t slot) const noexcept { return slot % lane_count(); }
+  [[nodiscard]] gpu_stream lane_of(std::uint32_t slot) const { return lanes[lane_number(slot)].get(); }
+
+  /// Gives back the memory of slots in which nothing is under way.
+  void release_idle() noexcept
+  {
+    for (auto& slot : slots) {
+      if (slot.used) continue;
+      slot.device.clear();
+      slot.pinned.clear();
+    }
+  }
 
   gpu_handle<gpu_stream> in;
   gpu_handle<gpu_stream> out;
+  gpu_handle<gpu_event> passed;  ///< To wait for all that a stream has.
   std::vector<gpu_handle<gpu_stream>> lanes;
   std::vector<gpu_slot> slots;
 };

@@ -11,6 +11,9 @@
 
 namespace fastgpu::inline v0::detail {
 
+/// Parts of a buffer begin at multiples of this many bytes, which suits every element and every copy.
+[[nodiscard]] constexpr std::size_t gpu_aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
+
 enum class gpu_memory_kind { device, pinned };
 
 /// Memory that keeps its size until more is asked for. The content is lost then.
@@ -34,9 +37,12 @@ class gpu_buffer {
     if (bytes <= bytes_) return data_;
     const auto wanted = std::max(bytes, bytes_ + bytes_ / 2);
     clear();
-    data_ = static_cast<std::byte*>(kind_ == gpu_memory_kind::device ? on_->allocate(wanted)
-                                                                      : on_->allocate_pinned(wanted));
-    bytes_ = wanted;
+    try {
+      allocate(wanted);
+    } catch (const gpu_error& e) {
+      if (e.what_kind() != gpu_error::kind::out_of_memory || wanted == bytes) throw;
+      allocate(bytes);  // without room to grow, then
+    }
     return data_;
   }
   void clear() noexcept
@@ -50,6 +56,13 @@ class gpu_buffer {
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
  private:
+  void allocate(std::size_t bytes)
+  {
+    data_ = static_cast<std::byte*>(kind_ == gpu_memory_kind::device ? on_->allocate(bytes)
+                                                                      : on_->allocate_pinned(bytes));
+    bytes_ = bytes;
+  }
+
   gpu* on_;
   gpu_memory_kind kind_;
   std::byte* data_ = nullptr;

@@ -15,7 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t alignment = 256;
 constexpr std::size_t piece_bytes_max = std::size_t{256} << 20;  // more slots at work beat larger copies
 constexpr auto spinning = 20us;    // a result is looked for without a pause for so long,
 constexpr auto yielding = 200us;   // with other threads let on for so long,
@@ -23,70 +22,10 @@ constexpr auto nap = 50us;         // and then at such intervals
 constexpr double batch_target_ns = 500e3;
 constexpr std::uint32_t blocks_a_multiprocessor = 8;
 
-std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
-
-/// Room of `bytes` behind what `total` counts. @return where it begins
-std::size_t take(std::size_t& total, std::size_t bytes)
-{
-  const auto at = total;
-  total += aligned(bytes);
-  return at;
-}
-
-bool is_data(const argument& a)
-{
-  return a.kind == argument_kind::broadcast || a.kind == argument_kind::slices || a.kind == argument_kind::gather;
-}
-
-box whole_of(const argument& a)
-{
-  box all;
-  for (int d = 0; d < a.rank; ++d) all.end[d] = a.extent[d];
-  return all;
-}
-
-/// A view of all of the data where they are.
-gpu_view view_in_place(const argument& a)
-{
-  gpu_view v;
-  v.data = a.data;
-  for (int d = 0; d < a.rank; ++d) {
-    v.extent[d] = a.extent[d];
-    v.stride[d] = a.stride[d];
-  }
-  return v;
-}
-
-/// A view of a dense copy of `region`.
-gpu_view view_of_copy(void* data, const box& region, std::int32_t rank)
-{
-  gpu_view v;
-  v.data = data;
-  for (int d = rank - 1; d >= 0; --d) {
-    v.origin[d] = region.begin[d];
-    v.extent[d] = region.end[d] - region.begin[d];
-    v.stride[d] = d == rank - 1 ? 1 : v.stride[d + 1] * v.extent[d + 1];
-  }
-  return v;
-}
-
-/// `part` of the data, which the GPU can reach, to (`out`) or from a dense copy of `whole`.
-gpu_box_copy copy_between(const argument& a, const box& part, const box& whole, std::byte* dense, bool out)
-{
-  const auto l = layout_of(a, part, whole);
-  gpu_box_copy c;
-  auto* data = static_cast<std::byte*>(a.data) + l.data_offset;
-  c.to = out ? data : dense + l.dense_offset;
-  c.from = out ? dense + l.dense_offset : data;
-  c.to_pitch = out ? l.data_pitch : l.dense_pitch;
-  c.from_pitch = out ? l.dense_pitch : l.data_pitch;
-  c.to_plane_pitch = out ? l.data_plane_pitch : l.dense_plane_pitch;
-  c.from_plane_pitch = out ? l.dense_plane_pitch : l.data_plane_pitch;
-  c.row_bytes = l.row_bytes;
-  c.rows = l.rows;
-  c.planes = l.planes;
-  return c;
-}
+/// What a kernel's own launches threw.
+struct launch_failed {
+  std::string what;
+};
 
 std::uint32_t indices_of_largest(const space_shape& shape)
 {
@@ -108,66 +47,59 @@ gpu_session::gpu_session(cuda_device& device, const gpu_entry& entry, const sess
       memory_{*request.memory},
       piece_max_{std::max(request.job->shape.count, 1u)},
       views_(request.job->argument_count),
+      launches_(device.lanes().lane_count()),
       totals_{device.on(), gpu_memory_kind::device},
       totals_pinned_{device.on(), gpu_memory_kind::pinned}
 {
   if (const auto* values = job_.code->values) {
+    Expects(fold_ != fold_kind::ordered || !values->order_free);  // entries have no kernels for that
     value_bytes_ = values->bytes * static_cast<std::size_t>(job_.width);
-    total_bytes_ = aligned(gpu_total_bytes(*values, fold_, job_.width));
+    total_bytes_ = gpu_aligned(gpu_total_bytes(*values, fold_, job_.width));
   }
   largest_subtask_ = indices_of_largest(job_.shape);
-  upload_constants();
+  try {
+    upload_constants();
+  } catch (...) {
+    abandon();
+    throw;
+  }
 }
 
-/// What is under way uses the memory that goes now: it is waited for, unless the GPU is lost.
-gpu_session::~gpu_session()
+gpu_session::~gpu_session() { abandon(); }
+
+/// What is under way uses memory of the session and the user's, and slots: it is waited for, unless the GPU is lost.
+void gpu_session::abandon() noexcept
+{
+  if (under_way_.empty() && !enqueuing_) return;
+  drain();
+  for (const auto& p : under_way_) lanes_.slots[p.slot].used = false;
+  under_way_.clear();
+}
+
+/// The same for the pieces of one batch, the last that was launched.
+void gpu_session::drop(interval batch) noexcept
+{
+  drain();
+  while (!under_way_.empty() && under_way_.back().batch == batch) {
+    lanes_.slots[under_way_.back().slot].used = false;
+    under_way_.pop_back();
+  }
+}
+
+/// Waits for all that the streams have.
+void gpu_session::drain() noexcept
 {
   try {
-    for (const auto& p : under_way_) wait_for(lanes_.slots[p.slot].done.get());
-  } catch (const gpu_error&) {  // lost: nothing of it will run
+    const auto pass = [&](gpu_stream stream) {
+      on_.record(lanes_.passed.get(), stream);
+      wait_for(lanes_.passed.get());
+    };
+    pass(lanes_.in.get());
+    for (const auto& lane : lanes_.lanes) pass(lane.get());
+    pass(lanes_.out.get());
+  } catch (const std::exception&) {  // lost: nothing of it will run
   }
-  for (const auto& p : under_way_) lanes_.slots[p.slot].used = false;
-}
-
-bool gpu_session::stays_in_place(const argument& a) const noexcept
-{
-  if (a.halo > 0) return false;  // the border is filled in a copy
-  const bool here = a.where.kind == memory_kind::device && a.where.device == on_.properties().ordinal;
-  return here || (a.free_shape && a.where.kind == memory_kind::pinned);  // the GPU reaches pinned memory, slowly
-}
-
-/// Broadcasts, and the boundaries of subtasks with costs: once for the whole run.
-void gpu_session::upload_constants()
-{
-  const auto stream = lanes_.in.get();
-  for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
-    const auto& a = job_.arguments[i];
-    if (!is_data(a)) continue;
-    if (stays_in_place(a)) {
-      views_[i] = view_in_place(a);
-    } else if (a.free_shape) {
-      throw error{errc::no_usable_device, "argument " + std::to_string(i) +
-                                              ": scatter() on a GPU needs pinned memory, or that of the GPU itself"};
-    } else if (a.halo > 0 && a.where.kind == memory_kind::device) {
-      throw error{errc::no_usable_device,
-                  "argument " + std::to_string(i) + ": slices() with a halo need host memory"};
-    } else if (a.kind == argument_kind::broadcast) {
-      const auto all = whole_of(a);
-      auto& copy = constants_.emplace_back(on_, gpu_memory_kind::device);
-      auto* data = copy.reserve(std::max<std::size_t>(static_cast<std::size_t>(count_of(all)) * a.element_bytes, 1));
-      if (count_of(all) > 0) on_.copy(copy_between(a, all, all, data, false), stream);
-      views_[i] = view_of_copy(data, all, a.rank);
-    }
-  }
-  if (job_.shape.bounds != nullptr) {
-    const auto bytes = (std::size_t{job_.shape.count} + 1) * sizeof *job_.shape.bounds;
-    auto* data = constants_.emplace_back(on_, gpu_memory_kind::device).reserve(bytes);
-    on_.copy(data, job_.shape.bounds, bytes, stream);
-    bounds_ = reinterpret_cast<const std::int64_t*>(data);
-  }
-  auto& done = lanes_.slots.front().copied_in;
-  on_.record(done.get(), stream);
-  wait_for(done.get());  // the lanes need not wait for it, batch by batch
+  enqueuing_ = false;
 }
 
 batch_hints gpu_session::hints() const noexcept
@@ -188,34 +120,9 @@ gpu_batch gpu_session::batch_for(interval subtasks) const
   b.fold = fold_;
   b.begin = subtasks.begin;
   b.end = subtasks.end;
+  b.ordinal = on_.properties().ordinal;
   b.blocks = on_.properties().multiprocessors * blocks_a_multiprocessor;
   return b;
-}
-
-gpu_session::piece_layout gpu_session::lay_out(interval subtasks) const
-{
-  piece_layout l;
-  l.arguments.resize(job_.argument_count);
-  const auto covered = bounding_box(job_.shape, subtasks.begin, subtasks.end);
-  for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
-    const auto& a = job_.arguments[i];
-    if ((a.kind != argument_kind::slices && a.kind != argument_kind::gather) || stays_in_place(a)) continue;
-    auto& part = l.arguments[i];
-    part.region = a.halo > 0 ? grown(covered, a.halo, a.rank) : covered;
-    part.on_gpu = true;
-    part.through_pinned = a.where.kind == memory_kind::host || a.halo > 0;
-    const auto bytes = static_cast<std::size_t>(count_of(part.region)) * a.element_bytes;
-    part.device_at = take(l.device_bytes, bytes);
-    if (part.through_pinned) part.pinned_at = take(l.pinned_bytes, bytes);
-  }
-  if (fold_ == fold_kind::ordered) {
-    const auto spans = ((subtasks.end - 1) >> job_.shape.span_log2) + 1 - (subtasks.begin >> job_.shape.span_log2);
-    l.span_values_bytes = value_bytes_ * spans;
-    l.span_values_at = take(l.device_bytes, l.span_values_bytes);
-    l.span_values_pinned_at = take(l.pinned_bytes, l.span_values_bytes);
-  }
-  l.scratch_at = take(l.device_bytes, entry_.scratch_bytes(batch_for(subtasks)));
-  return l;
 }
 
 batch_status gpu_session::launch(interval batch)
@@ -235,15 +142,17 @@ batch_status gpu_session::launch(interval batch)
         const auto n = std::min(std::max(piece_max_ / span * span, span), rest.size());
         p.subtasks = {rest.begin, rest.begin + n};
         p.layout = lay_out(p.subtasks);
-        if (n <= span || p.layout.device_bytes + p.layout.pinned_bytes <= piece_bytes_max) {
+        if (n <= span) {
+          find_room([&] { return reserve_slot(p); });
+          break;
+        }
+        if (p.layout.device_bytes + p.layout.pinned_bytes <= piece_bytes_max) {
           try {
-            p.slot = free_slot();
-            auto& slot = lanes_.slots[p.slot];
-            (void)slot.device.reserve(p.layout.device_bytes);
-            (void)slot.pinned.reserve(p.layout.pinned_bytes);
+            (void)reserve_slot(p);
             break;
           } catch (const gpu_error& e) {
-            if (e.what_kind() != gpu_error::kind::out_of_memory || n <= span) throw;
+            if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
+            lanes_.release_idle();  // what larger pieces left
           }
         }
         piece_max_ = n / 2;
@@ -255,8 +164,25 @@ batch_status gpu_session::launch(interval batch)
     }
   } catch (const gpu_error& e) {
     return lose(e);
+  } catch (const launch_failed& e) {
+    drop(batch);
+    why_ = {make_error_code(errc::kernel_failed), e.what};
+    failed_subtask_ = batch.begin;
+    return batch_status::kernel_failed;
+  } catch (...) {
+    abandon();  // the run ends with this, and its outcome is delivered
+    throw;
   }
   return batch_status::queued;
+}
+
+/// Memory for a piece in the next slot.
+std::byte* gpu_session::reserve_slot(piece& p)
+{
+  p.slot = free_slot();
+  auto& slot = lanes_.slots[p.slot];
+  (void)slot.pinned.reserve(p.layout.pinned_bytes);
+  return slot.device.reserve(p.layout.device_bytes);
 }
 
 batch_status gpu_session::lose(const gpu_error& e)
@@ -271,97 +197,52 @@ std::uint32_t gpu_session::free_slot()
 {
   auto& slot = lanes_.slots[next_slot_];
   while (slot.used) {
-    auto oldest = std::move(under_way_.front());
-    under_way_.pop_front();
-    wait_for(lanes_.slots[oldest.slot].done.get());
-    finish(oldest);
-    lanes_.slots[oldest.slot].used = false;
-    if (oldest.last) finished_.push_back(oldest.batch);
+    wait_for(lanes_.slots[under_way_.front().slot].done.get());
+    take_over_oldest();
   }
   return next_slot_;
+}
+
+/// @pre  The GPU is done with the oldest piece.
+void gpu_session::take_over_oldest()
+{
+  const auto oldest = std::move(under_way_.front());
+  under_way_.pop_front();
+  lanes_.slots[oldest.slot].used = false;
+  finish(oldest);
+  if (oldest.last) finished_.push_back(oldest.batch);
 }
 
 void gpu_session::launch_piece(piece what)
 {
   auto& slot = lanes_.slots[what.slot];
   const auto lane = lanes_.lane_of(what.slot);
-  next_slot_ = (what.slot + 1) % gpu_slot_count;
+  next_slot_ = (what.slot + 1) % lanes_.slot_count();
+  enqueuing_ = true;
   copy_inputs(what, slot);
 
-  auto views = views_;
-  for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
-    const auto& part = what.layout.arguments[i];
-    if (!part.on_gpu) continue;
-    views[i] = view_of_copy(slot.device.data() + part.device_at, part.region, job_.arguments[i].rank);
-  }
+  const auto views = views_for(what, slot);
   auto batch = batch_for(what.subtasks);
   batch.views = views.data();
-  batch.total = totals_.data() + (what.slot % gpu_lane_count) * total_bytes_;
+  batch.total = totals_.data() + lanes_.lane_number(what.slot) * total_bytes_;
+  batch.launches = ++launches_[lanes_.lane_number(what.slot)];
   batch.span_values = slot.device.data() + what.layout.span_values_at;
   batch.scratch = slot.device.data() + what.layout.scratch_at;
-  on_.check(entry_.launch(batch, lane), "launching a kernel");
-  on_.record(slot.computed.get(), lane);
-
+  try {
+    on_.check(entry_.launch(batch, lane), "launching a kernel");
+  } catch (const gpu_error&) {
+    throw;
+  } catch (const std::bad_alloc&) {  // the library's own, perhaps
+    throw;
+  } catch (const std::exception& e) {
+    throw launch_failed{e.what()};
+  } catch (...) {
+    throw launch_failed{"an exception that is no std::exception"};
+  }
   copy_outputs(what, slot);
-  slot.used = true;
   under_way_.push_back(std::move(what));
-}
-
-void gpu_session::copy_inputs(const piece& what, gpu_slot& slot)
-{
-  bool any = false;
-  for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
-    const auto& a = job_.arguments[i];
-    const auto& part = what.layout.arguments[i];
-    if (a.kind != argument_kind::slices || !part.on_gpu || count_of(part.region) == 0) continue;
-    any = true;
-    auto* on_gpu = slot.device.data() + part.device_at;
-    if (!part.through_pinned) {
-      on_.copy(copy_between(a, part.region, part.region, on_gpu, false), lanes_.in.get());
-      continue;
-    }
-    auto* pinned = slot.pinned.data() + part.pinned_at;
-    if (a.halo > 0) {
-      stage_slice(a, part.region, pinned);
-    } else {
-      copy_in(a, part.region, part.region, pinned);
-    }
-    on_.copy(on_gpu, pinned, static_cast<std::size_t>(count_of(part.region)) * a.element_bytes, lanes_.in.get());
-  }
-  if (!any) return;
-  on_.record(slot.copied_in.get(), lanes_.in.get());
-  on_.wait(lanes_.lane_of(what.slot), slot.copied_in.get());
-}
-
-/// Only what the batch's own subtasks have written: between them in the rows of a tile others may be at work.
-void gpu_session::copy_outputs(const piece& what, gpu_slot& slot)
-{
-  const auto out = lanes_.out.get();
-  bool any = false;
-  const auto begin = [&] {
-    if (!std::exchange(any, true)) on_.wait(out, slot.computed.get());
-  };
-  for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
-    const auto& a = job_.arguments[i];
-    const auto& part = what.layout.arguments[i];
-    if (a.kind != argument_kind::gather || !part.on_gpu || count_of(part.region) == 0) continue;
-    begin();
-    auto* on_gpu = slot.device.data() + part.device_at;
-    if (part.through_pinned) {
-      on_.copy(slot.pinned.data() + part.pinned_at, on_gpu,
-               static_cast<std::size_t>(count_of(part.region)) * a.element_bytes, out);
-      continue;
-    }
-    for (const auto& own : boxes_of(job_.shape, what.subtasks.begin, what.subtasks.end)) {
-      on_.copy(copy_between(a, own, part.region, on_gpu, true), out);
-    }
-  }
-  if (what.layout.span_values_bytes > 0) {
-    begin();
-    on_.copy(slot.pinned.data() + what.layout.span_values_pinned_at, slot.device.data() + what.layout.span_values_at,
-             what.layout.span_values_bytes, out);
-  }
-  on_.record(slot.done.get(), any ? out : lanes_.lane_of(what.slot));
+  slot.used = true;
+  enqueuing_ = false;
 }
 
 batch_status gpu_session::poll(interval& batch)
@@ -369,25 +250,23 @@ batch_status gpu_session::poll(interval& batch)
   try {
     while (finished_.empty()) {
       Expects(!under_way_.empty());
-      auto& slot = lanes_.slots[under_way_.front().slot];
-      if (!on_.ready(slot.done.get())) {
+      if (!on_.ready(lanes_.slots[under_way_.front().slot].done.get())) {
         rest();
         return batch_status::queued;
       }
       idle_since_ = {};
-      const auto oldest = std::move(under_way_.front());
-      under_way_.pop_front();
-      finish(oldest);
-      slot.used = false;
-      if (oldest.last) finished_.push_back(oldest.batch);
+      take_over_oldest();
     }
   } catch (const gpu_error& e) {
-    batch = under_way_.empty() ? interval{} : under_way_.front().batch;
+    batch = under_way_.front().batch;
     return lose(e);
+  } catch (...) {
+    abandon();
+    throw;
   }
   batch = finished_.front();
   finished_.pop_front();
-  return batch_status::done;
+  return folded_twice_ ? batch_status::kernel_failed : batch_status::done;
 }
 
 /// The GPU is not ready yet: the longer it takes, the less of a core is spent on asking.
@@ -408,86 +287,6 @@ void gpu_session::wait_for(gpu_event event)
   idle_since_ = {};
   while (!on_.ready(event)) rest();
   idle_since_ = {};
-}
-
-/// The host's part of a piece that the GPU is done with.
-void gpu_session::finish(const piece& what)
-{
-  const auto& slot = lanes_.slots[what.slot];
-  for (std::uint32_t i = 0; i < job_.argument_count; ++i) {
-    const auto& a = job_.arguments[i];
-    const auto& part = what.layout.arguments[i];
-    if (a.kind != argument_kind::gather || !part.on_gpu || !part.through_pinned) continue;
-    for (const auto& own : boxes_of(job_.shape, what.subtasks.begin, what.subtasks.end)) {
-      copy_out(a, own, part.region, slot.pinned.data() + part.pinned_at);
-    }
-  }
-  if (fold_ == fold_kind::ordered) {
-    auto& target = open_->target();
-    const auto first = what.subtasks.begin >> job_.shape.span_log2;
-    const auto last = (what.subtasks.end - 1) >> job_.shape.span_log2;
-    const auto* values = slot.pinned.data() + what.layout.span_values_pinned_at;
-    for (auto s = first; s <= last; ++s) target.push(target.forest, s, values + (s - first) * value_bytes_);
-  }
-  if (!open_->fold(what.subtasks)) {
-    throw gpu_error{gpu_error::kind::refused,
-                    "subtask " + std::to_string(what.subtasks.begin) + " was about to be folded twice"};
-  }
-  counter_ += what.subtasks.size();
-}
-
-// Accumulators --------------------------------------------------------------------------------------------------------
-
-/// An empty accumulator for each lane.
-void gpu_session::make_totals()
-{
-  const auto bytes = total_bytes_ * gpu_lane_count;
-  auto* pinned = totals_pinned_.reserve(bytes);
-  std::memset(pinned, 0, bytes);
-  const auto& values = *job_.code->values;
-  for (std::uint32_t lane = 0; lane < gpu_lane_count; ++lane) {
-    auto* total = pinned + lane * total_bytes_;
-    if (fold_ == fold_kind::exact) {
-      values.exact_clear(total);
-    } else if (job_.code->vector_value) {
-      values.identity(total, job_.width);
-    }
-  }
-  on_.copy(totals_.reserve(bytes), pinned, bytes, lanes_.in.get());
-  auto& done = lanes_.slots[next_slot_].copied_in;
-  on_.record(done.get(), lanes_.in.get());
-  wait_for(done.get());
-  totals_made_ = true;
-}
-
-/// Into the open partial, lane by lane. @pre  Nothing is under way.
-void gpu_session::merge_totals()
-{
-  const auto bytes = total_bytes_ * gpu_lane_count;
-  auto* pinned = totals_pinned_.data();
-  on_.copy(pinned, totals_.data(), bytes, lanes_.out.get());
-  auto& done = lanes_.slots[next_slot_].done;
-  on_.record(done.get(), lanes_.out.get());
-  wait_for(done.get());
-  const auto& values = *job_.code->values;
-  auto& target = open_->target();
-  for (std::uint32_t lane = 0; lane < gpu_lane_count; ++lane) {
-    auto* total = pinned + lane * total_bytes_;
-    if (fold_ == fold_kind::exact) {
-      values.exact_merge(target.value, total);
-      continue;
-    }
-    std::uint32_t present = 0;
-    std::memcpy(&present, total + gpu_present_offset(value_bytes_), sizeof present);
-    if (!job_.code->vector_value && present == 0) continue;
-    if (target.present || job_.code->vector_value) {
-      values.merge(job_.operation, target.value, total, job_.width);
-    } else {
-      std::memcpy(target.value, total, value_bytes_);
-    }
-    target.present = true;
-  }
-  totals_made_ = false;
 }
 
 sealed_partial gpu_session::seal()

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,11 +30,11 @@ class gpu_session final : public device_session {
 
   batch_status launch(interval batch) override;
   batch_status poll(interval& batch) override;
-  std::uint32_t in_flight_max() const noexcept override { return gpu_slot_count; }
+  std::uint32_t in_flight_max() const noexcept override { return lanes_.slot_count(); }
   batch_hints hints() const noexcept override;
   sealed_partial seal() override;
   const failure& why() const noexcept override { return why_; }
-  std::uint32_t failed_subtask() const noexcept override { return 0; }
+  std::uint32_t failed_subtask() const noexcept override { return folded_twice_.value_or(failed_subtask_); }
 
  private:
   /// Bytes of one launch, and where its parts begin in the slot's two buffers.
@@ -65,14 +66,39 @@ class gpu_session final : public device_session {
   [[nodiscard]] piece_layout lay_out(interval subtasks) const;
   [[nodiscard]] gpu_batch batch_for(interval subtasks) const;
   void launch_piece(piece what);
+  [[nodiscard]] std::vector<gpu_view> views_for(const piece& what, const gpu_slot& slot) const;
   void copy_inputs(const piece& what, gpu_slot& slot);
   void copy_outputs(const piece& what, gpu_slot& slot);
   void finish(const piece& what);
+  void abandon() noexcept;
+  void drop(interval batch) noexcept;
+  void drain() noexcept;
+  [[nodiscard]] std::byte* reserve_slot(piece& p);
+  /// What `reserve` gives. Where there is no memory for it, once more without what idle slots keep, and then without
+  /// what is under way.
+  template <class Reserve>
+  std::byte* find_room(const Reserve& reserve)
+  {
+    for (bool released = false;; released = true) {
+      try {
+        return reserve();
+      } catch (const gpu_error& e) {
+        if (e.what_kind() != gpu_error::kind::out_of_memory || (released && under_way_.empty())) throw;
+      }
+      if (released) {
+        wait_for(lanes_.slots[under_way_.front().slot].done.get());
+        take_over_oldest();
+      }
+      lanes_.release_idle();
+    }
+  }
   [[nodiscard]] std::uint32_t free_slot();
+  void take_over_oldest();
   void wait_for(gpu_event event);
   void rest();
   void make_totals();
   void merge_totals();
+  [[nodiscard]] bool is_here(const argument& a) const noexcept;
   [[nodiscard]] bool stays_in_place(const argument& a) const noexcept;
   [[nodiscard]] batch_status lose(const gpu_error& why);
 
@@ -92,16 +118,20 @@ class gpu_session final : public device_session {
   std::vector<gpu_view> views_;      // of arguments that are the same for all batches; the rest is filled in
   std::vector<gpu_buffer> constants_;  // broadcasts, bounds of subtasks
   const std::int64_t* bounds_ = nullptr;
+  std::vector<std::uint32_t> launches_;  // [lanes]
   gpu_buffer totals_;                // [lanes] accumulators
   gpu_buffer totals_pinned_;
   bool totals_made_ = false;         // for the open partial
 
   std::deque<piece> under_way_;        // the oldest first
+  bool enqueuing_ = false;             // more may be under way than under_way_ has
   std::deque<interval> finished_;      // batches whose pieces are all done, not told of yet
   std::unique_ptr<partial> open_;
   std::uint64_t counter_ = 0;
   std::chrono::steady_clock::time_point idle_since_{};
   failure why_;
+  std::uint32_t failed_subtask_ = 0;
+  std::optional<std::uint32_t> folded_twice_;  // a defect of the caller's: every batch fails from then on
 };
 
 }  // namespace fastgpu::inline v0::detail

@@ -3,27 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include <fastgpu/data.hpp>
+#include <fastgpu/detail/border.hpp>
 
 namespace fastgpu::inline v0::detail {
-namespace {
-
-/// Where position `at` of a row of `n` elements comes from, or -1 for the fill value.
-std::int64_t source_position(std::int64_t at, std::int64_t n, border edge) noexcept
-{
-  if (at >= 0 && at < n) return at;
-  switch (edge) {
-    case border::replicate: return std::clamp<std::int64_t>(at, 0, n - 1);
-    case border::constant: return -1;
-    case border::reflect_101: break;
-  }
-  if (n == 1) return 0;
-  const auto period = 2 * (n - 1);  // a b c d c b | a b c d ...
-  const auto phase = ((at % period) + period) % period;
-  return phase < n ? phase : period - phase;
-}
-
-}  // namespace
 
 std::size_t staging_bytes(const argument& slices, const std::int64_t (&tile)[3]) noexcept
 {

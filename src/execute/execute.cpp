@@ -77,6 +77,13 @@ void check_placement(const placement& table, const job_data& job, std::size_t de
   }
 }
 
+std::vector<device_info> choose_devices(const cluster_core& core, const job_data& job, fold_kind fold,
+                                        const run_options& options)
+{
+  auto devices = able_devices(match(core.describe(job.code), options.need), job, core.devices_by_name());
+  return of_one_class(std::move(devices), job, fold, options);
+}
+
 /// A run that is ready, and offered to nobody yet.
 ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
                         const run_options& options)
@@ -99,9 +106,7 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
   double assign_s = 0;
   if (given == nullptr) {
     const auto begin = steady_clock::now();
-    auto devices = able_devices(match(core->describe(data.code), options.need), data, core->devices_by_name());
-    devices = of_one_class(std::move(devices), data, fold, options);
-    made = assign(subtask_list{data.shape}, devices, options.policy);
+    made = assign(subtask_list{data.shape}, choose_devices(*core, data, fold, options), options.policy);
     assign_s = std::chrono::duration<double>(steady_clock::now() - begin).count();
   } else {
     check_placement(*given, data, core->devices().size());
@@ -119,6 +124,12 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
 }
 
 }  // namespace
+
+std::vector<device_info> devices_for(const ref<cluster_core>& core, const job_storage& job, const run_options& options)
+{
+  Expects(core.get() != nullptr);  // else the cluster was moved from
+  return choose_devices(*core, job.data, choose_fold(job.data, options.reduction), options);
+}
 
 ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
                         const run_options& options)

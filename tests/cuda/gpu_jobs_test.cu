@@ -1,11 +1,13 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <cuda_runtime_api.h>
+#include <fastgpu/cuda/streams.hpp>
 #include <fastgpu/fastgpu.hpp>
 
 /// @file
@@ -281,6 +283,95 @@ TEST_F(GpuJobs, RunBlocksInThreeDimensions)
               fastgpu::reduction::ordered);
 }
 
+TEST_F(GpuJobs, ReadAndWriteTheGpusOwnMemoryBetweenAUsersLaunches)
+{
+  constexpr std::int64_t n = 1 << 22;
+  double* in = nullptr;
+  double* out = nullptr;
+  double* copy = nullptr;
+  cudaStream_t stream = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+  ASSERT_EQ(cudaMalloc(&in, n * sizeof *in), cudaSuccess);
+  ASSERT_EQ(cudaMalloc(&out, n * sizeof *out), cudaSuccess);
+  ASSERT_EQ(cudaMalloc(&copy, n * sizeof *copy), cudaSuccess);
+  std::vector<double> ones(n, 1.0);
+  const std::vector<double> all{1, 2, 4};
+  fastgpu::cluster gpu{"cuda:0"};
+  const fastgpu::memory here{fastgpu::memory_kind::device, 0};
+  const auto of = [&](double* data) { return fastgpu::data_view<double, 1>{data, fastgpu::extents<1>{{n}}, here}; };
+  const auto job = fastgpu::make_job(n, scaled{}, 0.5, fastgpu::broadcast(all), fastgpu::slices(of(in)),
+                                     fastgpu::gather(of(out)));
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_EQ(cudaMemsetAsync(in, 0, n * sizeof *in, stream), cudaSuccess);
+    ASSERT_EQ(cudaMemcpyAsync(in, ones.data(), n * sizeof *in, cudaMemcpyHostToDevice, stream), cudaSuccess);
+    fastgpu::start_after(gpu, stream);  // else the job could read zeros
+    auto run = fastgpu::execute(gpu, job);
+    fastgpu::make_wait(stream, run);    // else the copy could come too early
+    ASSERT_EQ(cudaMemcpyAsync(copy, out, n * sizeof *copy, cudaMemcpyDeviceToDevice, stream), cudaSuccess);
+    ASSERT_EQ(cudaMemsetAsync(out, 0, n * sizeof *out, stream), cudaSuccess);
+    std::vector<double> result(n);
+    ASSERT_EQ(cudaMemcpyAsync(result.data(), copy, n * sizeof *copy, cudaMemcpyDeviceToHost, stream), cudaSuccess);
+    ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    for (std::size_t i = 0; i < result.size(); ++i) ASSERT_EQ(result[i], 0.5 + all[i % 3]) << i;
+    (void)run.wait();
+  }
+  EXPECT_EQ(cudaFree(in), cudaSuccess);
+  EXPECT_EQ(cudaFree(out), cudaSuccess);
+  EXPECT_EQ(cudaFree(copy), cudaSuccess);
+  EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
+}
+
+TEST_F(GpuJobs, FillTheBordersOfSlicesInEveryKindOfMemory)
+{
+  constexpr std::int64_t rows = 61;
+  constexpr std::int64_t columns = 83;
+  const fastgpu::extents<2> shape{{rows, columns}};
+  std::vector<std::uint32_t> in(rows * columns);
+  for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint32_t>(mixed(i));
+  const auto bytes = in.size() * sizeof in[0];
+  std::uint32_t* on_gpu = nullptr;
+  std::uint32_t* pinned = nullptr;
+  ASSERT_EQ(cudaMalloc(&on_gpu, bytes), cudaSuccess);
+  ASSERT_EQ(cudaHostAlloc(&pinned, bytes, cudaHostAllocDefault), cudaSuccess);
+  ASSERT_EQ(cudaMemcpy(on_gpu, in.data(), bytes, cudaMemcpyHostToDevice), cudaSuccess);
+  std::memcpy(pinned, in.data(), bytes);
+  fastgpu::cluster gpu{"cuda:0"};
+  for (const auto edge : {fastgpu::border::reflect_101, fastgpu::border::replicate, fastgpu::border::constant}) {
+    const auto filtered = [&](std::uint32_t* data, fastgpu::memory_kind kind) {
+      std::vector<std::uint32_t> out(in.size());
+      fastgpu::for_each(gpu, fastgpu::space(shape, fastgpu::by_size{9, 20}), stencil{3},
+                        fastgpu::slices(fastgpu::data_view<std::uint32_t, 2>{data, shape, {kind, 0}}, 3, edge, 9u),
+                        fastgpu::gather(fastgpu::matrix(out.data(), rows, columns)));
+      return out;
+    };
+    const auto expected = filtered(in.data(), fastgpu::memory_kind::host);
+    EXPECT_EQ(filtered(on_gpu, fastgpu::memory_kind::device), expected);
+    EXPECT_EQ(filtered(pinned, fastgpu::memory_kind::pinned), expected);
+  }
+  EXPECT_EQ(cudaFree(on_gpu), cudaSuccess);
+  EXPECT_EQ(cudaFreeHost(pinned), cudaSuccess);
+}
+
+TEST_F(GpuJobs, CopyPinnedMemoryWithoutStaging)
+{
+  constexpr std::int64_t rows = 700;
+  constexpr std::int64_t columns = 900;
+  std::uint32_t* in = nullptr;
+  std::uint32_t* out = nullptr;
+  ASSERT_EQ(cudaHostAlloc(&in, rows * columns * sizeof *in, cudaHostAllocDefault), cudaSuccess);
+  ASSERT_EQ(cudaHostAlloc(&out, rows * columns * sizeof *out, cudaHostAllocDefault), cudaSuccess);
+  for (std::int64_t i = 0; i < rows * columns; ++i) in[i] = static_cast<std::uint32_t>(mixed(static_cast<std::uint64_t>(i)));
+  const fastgpu::extents<2> shape{{rows, columns}};
+  const fastgpu::memory pinned{fastgpu::memory_kind::pinned};
+  fastgpu::cluster gpu{"cuda:0"};
+  fastgpu::for_each(gpu, fastgpu::space(shape, fastgpu::by_size{31, 57}), stencil{0},
+                    fastgpu::slices(fastgpu::data_view<std::uint32_t, 2>{in, shape, pinned}),
+                    fastgpu::gather(fastgpu::data_view<std::uint32_t, 2>{out, shape, pinned}));
+  EXPECT_EQ(std::memcmp(in, out, rows * columns * sizeof *in), 0);  // without a halo it is the identity
+  EXPECT_EQ(cudaFreeHost(in), cudaSuccess);
+  EXPECT_EQ(cudaFreeHost(out), cudaSuccess);
+}
+
 /// Also where there is no GPU: nvcc has made the entries.
 TEST(GpuPrograms, AreRegisteredForBothBackEnds)
 {
@@ -290,6 +381,19 @@ TEST(GpuPrograms, AreRegisteredForBothBackEnds)
     EXPECT_EQ(fastgpu::registered_programs(name, "cuda"), fastgpu::registered_programs(name, "host")) << name;
   }
 }
+
+#if defined(FASTGPU_TEST_PTX)
+TEST(GpuPrograms, HaveTheKernelsThatTheyAreRegisteredWith)
+{
+  // The other file's are not in this one's PTX: an accumulator's, for the one program there that reduces.
+  constexpr std::size_t of_other_files = 1;
+  std::ifstream ptx{FASTGPU_TEST_PTX};
+  std::size_t entries = 0;
+  for (std::string line; std::getline(ptx, line);) entries += line.find(".entry") != std::string::npos;
+  EXPECT_GT(entries, 0u);
+  EXPECT_EQ(fastgpu::detail::registered_gpu_kernels("cuda"), entries + of_other_files);
+}
+#endif
 
 TEST(GpuPrograms, SayWhyThereIsNoGpu)
 {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -11,6 +12,7 @@
 
 #include <gtest/gtest.h>
 #include <fastgpu/data.hpp>
+#include <fastgpu/detail/border.hpp>
 
 namespace {
 
@@ -38,6 +40,38 @@ std::vector<T> staged(const argument& data, const box& region)
   std::vector<T> dense(n);
   fastgpu::detail::stage_slice(data, region, reinterpret_cast<std::byte*>(dense.data()));
   return dense;
+}
+
+/// The same element by element, as a GPU does it.
+template <class T>
+std::vector<T> staged_by_element(const argument& data, const box& region)
+{
+  auto dense = staged<T>(data, region);  // of the same size
+  for (std::size_t k = 0; k < dense.size(); ++k) {
+    const auto from = fastgpu::detail::source_of_slice(data, region, static_cast<std::int64_t>(k));
+    const auto* element = from < 0 ? reinterpret_cast<const T*>(data.fill) : static_cast<const T*>(data.data) + from;
+    std::memcpy(&dense[k], element, sizeof(T));
+  }
+  return dense;
+}
+
+TEST(StageSlice, TakesElementByElementTheSameOnGpus)
+{
+  std::mt19937_64 random{1};
+  const auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n)); };
+  const auto values = numbered<int>(20 * 30 * 40, 1);
+  for (int round = 0; round < 300; ++round) {
+    const extents<3> shape{{1 + below(6), 1 + below(7), 1 + below(8)}};
+    const index<3> stride{{30 * 40, 40, 1}};
+    const auto edge = static_cast<border>(below(3));
+    const auto data = slices(data_view<const int, 3>{values.data(), shape, stride}, 9, edge, -7).what;
+    box region;
+    for (int d = 0; d < 3; ++d) {
+      region.begin[d] = below(shape[d] + 10) - 9;
+      region.end[d] = region.begin[d] + 1 + below(12);
+    }
+    ASSERT_EQ(staged_by_element<int>(data, region), staged<int>(data, region)) << round;
+  }
 }
 
 /// What a row a b c d e looks like from `begin` to `end`.

@@ -1,3 +1,5 @@
+#include "device/device.hpp"  // first: shows that the header stands alone
+
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -11,7 +13,7 @@
 #include "support/partial_value.hpp"
 
 /// @file
-/// What every device does with kernels that fail, and what it gives them. The devices are in conformance_test.cpp.
+/// What every device of the host does with kernels that fail, and what it gives them. The devices are in conformance_test.cpp.
 
 namespace {
 
@@ -25,7 +27,7 @@ using fastgpu::reduced;
 using fastgpu::space;
 using fastgpu::sum;
 using fastgpu::detail::fold_kind;
-using support::DeviceConformance;
+using support::HostDeviceConformance;
 
 std::uint64_t fails_at_57(std::uint64_t i)
 {
@@ -33,7 +35,7 @@ std::uint64_t fails_at_57(std::uint64_t i)
   return i;
 }
 
-TEST_P(DeviceConformance, NamesTheSubtaskWhoseKernelThrew)
+TEST_P(HostDeviceConformance, NamesTheSubtaskWhoseKernelThrew)
 {
   const auto job = make_job(space{100, by_size{10}}, fails_at_57, reduced(sum<std::uint64_t>{}));
   const auto session = open(job.data(), fold_kind::single);
@@ -41,7 +43,7 @@ TEST_P(DeviceConformance, NamesTheSubtaskWhoseKernelThrew)
   expect_kernel_failure(*session, {3, 9}, 5, "57 is no good");
 }
 
-TEST_P(DeviceConformance, NamesTheSubtaskInEveryWayToFold)
+TEST_P(HostDeviceConformance, NamesTheSubtaskInEveryWayToFold)
 {
   const auto as_double = [](std::uint64_t i) { return static_cast<double>(fails_at_57(i)); };
   const auto sums = make_job(space{100, by_size{10}}, as_double, reduced(sum<double>{}));
@@ -78,7 +80,7 @@ TEST_P(DeviceConformance, NamesTheSubtaskInEveryWayToFold)
   expect_kernel_failure(*open(with_halo.data(), fold_kind::single), {0, 10}, 5, "57 is no good");
 }
 
-TEST_P(DeviceConformance, SurvivesExceptionsThatAreNone)
+TEST_P(HostDeviceConformance, SurvivesExceptionsThatAreNone)
 {
   const auto job = make_job(
       space{100, by_size{10}},
@@ -90,7 +92,7 @@ TEST_P(DeviceConformance, SurvivesExceptionsThatAreNone)
   expect_kernel_failure(*open(job.data(), fold_kind::single), {0, 10}, 3, "an exception that is no std::exception");
 }
 
-TEST_P(DeviceConformance, NamesTheSubtaskThatRaisedTheErrorFlag)
+TEST_P(HostDeviceConformance, NamesTheSubtaskThatRaisedTheErrorFlag)
 {
   const auto job = make_job(
       space{100, by_size{10}},
@@ -103,7 +105,7 @@ TEST_P(DeviceConformance, NamesTheSubtaskThatRaisedTheErrorFlag)
   expect_kernel_failure(*open(job.data(), fold_kind::single), {0, 10}, 5, "does not converge");
 }
 
-TEST_P(DeviceConformance, CanBeOpenedAgainAfterAFailure)
+TEST_P(HostDeviceConformance, CanBeOpenedAgainAfterAFailure)
 {
   const auto job = make_job(space{100, by_size{10}}, fails_at_57, reduced(sum<std::uint64_t>{}));
   {
@@ -115,7 +117,7 @@ TEST_P(DeviceConformance, CanBeOpenedAgainAfterAFailure)
   EXPECT_EQ(session->seal().counter, 5u);
 }
 
-TEST_P(DeviceConformance, GivesKernelsItsContext)
+TEST_P(HostDeviceConformance, GivesKernelsItsContext)
 {
   struct answer {
     std::uint32_t device = 0;

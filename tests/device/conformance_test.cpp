@@ -1,4 +1,6 @@
-#include "device/device.hpp"  // first: shows that the header stands alone
+#include "support/emulated_backend.hpp"
+
+#include "device/device.hpp"
 
 #include <array>
 #include <cstddef>
@@ -10,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <fastgpu/job.hpp>
 
+#include "cuda/cuda_device.hpp"
 #include "device/faulty_device.hpp"
 #include "device/host_device.hpp"
 #include "device/paced_device.hpp"
@@ -21,7 +24,7 @@
 #include "support/sum_of_hundred.hpp"
 
 /// @file
-/// What every device does. A new one is one more line in all_devices.
+/// What every device does. A new one is one more line in host_devices or gpus.
 
 namespace {
 
@@ -34,6 +37,7 @@ using fastgpu::make_job;
 using fastgpu::reduced;
 using fastgpu::space;
 using fastgpu::sum;
+using fastgpu::detail::cuda_device;
 using fastgpu::detail::fault_plan;
 using fastgpu::detail::faulty_device;
 using fastgpu::detail::fold_kind;
@@ -41,6 +45,7 @@ using fastgpu::detail::host_device;
 using fastgpu::detail::paced_device;
 using support::device_case;
 using support::DeviceConformance;
+using support::HostDeviceConformance;
 using support::sum_of_hundred;
 using support::value_of;
 
@@ -51,7 +56,7 @@ constexpr fault_plan no_faults{.fail_share = 0, .stall_share = 0, .die_share = 0
 constexpr fault_plan refuses{.seed = 1, .fail_share = 0.4, .stall_share = 0, .die_share = 0};
 constexpr fault_plan stalls{.seed = 1, .fail_share = 0, .stall_share = 0.3, .stall_ms = 0.5, .die_share = 0};
 
-const device_case all_devices[] = {
+const device_case host_devices[] = {
     {"Host", [] { return std::make_unique<host_device>(number, 1, "host:1"); }},
     {"HostOfThreads", [] { return std::make_unique<host_device>(number, 3, "host:3"); }},
     {"Paced", [] { return std::make_unique<paced_device>(number, 1e7, "paced:1e7"); }},
@@ -61,8 +66,23 @@ const device_case all_devices[] = {
     {"Asynchronous", [] { return std::make_unique<support::async_device>(number, "async"); }},
 };
 
-INSTANTIATE_TEST_SUITE_P(Of, DeviceConformance, testing::ValuesIn(all_devices),
-                         [](const auto& parameter) { return parameter.param.name; });
+device_case gpu(std::string name, support::gpu_faults faults)
+{
+  return {std::move(name),
+          [faults] { return std::make_unique<cuda_device>(number, std::make_unique<support::fake_gpu>(faults), "gpu"); },
+          "cuda"};
+}
+const device_case gpus[] = {
+    gpu("Gpu", {.seed = 1}),
+    gpu("GpuInAnotherOrder", {.seed = 2}),
+    gpu("GpuOfLittleMemory", {.seed = 3, .memory_bytes = 50'000}),
+};
+
+constexpr auto name_of = [](const auto& parameter) { return parameter.param.name; };
+
+INSTANTIATE_TEST_SUITE_P(Of, DeviceConformance, testing::ValuesIn(host_devices), name_of);
+INSTANTIATE_TEST_SUITE_P(Of, HostDeviceConformance, testing::ValuesIn(host_devices), name_of);
+INSTANTIATE_TEST_SUITE_P(OfGpus, DeviceConformance, testing::ValuesIn(gpus), name_of);
 
 TEST_P(DeviceConformance, DescribesItself)
 {
@@ -70,11 +90,12 @@ TEST_P(DeviceConformance, DescribesItself)
   EXPECT_EQ(info.id, number);
   EXPECT_FALSE(info.name.empty());
   EXPECT_FALSE(info.kind.empty());
-  EXPECT_EQ(info.backend, "host");
+  EXPECT_EQ(info.backend, GetParam().backend);
   EXPECT_GE(info.workers, 1u);
   EXPECT_GT(info.memory_bytes, 0u);
-  EXPECT_EQ(info.compute_capability, 0);
-  EXPECT_EQ(info.numeric_class, "host");
+  const bool on_host = info.backend == "host";
+  EXPECT_EQ(info.compute_capability, on_host ? 0 : 90);
+  EXPECT_EQ(info.numeric_class, on_host ? "host" : "cuda sm_90");
 }
 
 TEST_P(DeviceConformance, TakesAtLeastOneBatch)
@@ -182,14 +203,14 @@ TEST_P(DeviceConformance, FoldsVectors)
 {
   const auto job = make_job(
       space{100, by_size{9}},
-      [](std::uint64_t i, fastgpu::tally<sum<std::uint64_t>> bins) { bins.merge(static_cast<std::int64_t>(i % 3), 1); },
-      reduced(sum<std::uint64_t>{}, 3));
+      [](std::uint64_t i, fastgpu::tally<sum<double>> bins) { bins.merge(static_cast<std::int64_t>(i % 3), 1); },
+      reduced(sum<double>{}, 3));
   for (const auto fold : {fold_kind::single, fold_kind::ordered}) {
     const auto session = open(job.data(), fold);
     run_all(*session, {{5, 12}, {0, 5}});
     const auto sealed = session->seal();
     ASSERT_TRUE(sealed.values);
-    EXPECT_EQ((value_of<std::array<std::uint64_t, 3>>(*sealed.values)), (std::array<std::uint64_t, 3>{34, 33, 33}));
+    EXPECT_EQ((value_of<std::array<double, 3>>(*sealed.values)), (std::array<double, 3>{34, 33, 33}));
   }
 }
 

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -13,6 +15,7 @@
 #include "device/host_device.hpp"
 #include "support/async_device.hpp"
 #include "support/device_cluster.hpp"
+#include "support/timed_device.hpp"
 
 /// @file
 /// Runs over devices whose batches are under way for a while: the executor's side of what a GPU will be.
@@ -80,6 +83,38 @@ TEST(AsyncDevice, ReportsAKernelsFailureFromAPoll)
   const auto outcome = run.wait();
   EXPECT_EQ(outcome.kind(), fastgpu::outcome_kind::failed);
   EXPECT_EQ(outcome.summary().why.detail, "subtask 500 on device 0 (async): late");
+}
+
+/// The usual size of an adaptive batch on a device that needs 0.1 ms a subtask and wants batches of 2 ms, eight of them
+/// under way: of those in the last third, before what is left makes them small.
+std::uint32_t usual_batch(std::uint32_t first)
+{
+  auto made = std::make_unique<support::timed_device>(
+      fastgpu::device_id{0},
+      support::timed_device::options{.in_flight = 8, .a_subtask = std::chrono::microseconds{100}, .hints = {first, 2e6}});
+  const auto& sizes = made->sizes();
+  std::vector<std::unique_ptr<fastgpu::detail::device>> devices;
+  devices.push_back(std::move(made));
+  const auto on = support::cluster_of(std::move(devices));
+  auto run = start(on, harmonic(1600, 1));
+  (void)fastgpu::aggregate(run);
+  std::vector<std::uint32_t> late;
+  std::uint32_t begun = 0;
+  for (const auto size : sizes) {
+    if (begun >= 1000 && begun < 1400) late.push_back(size);
+    begun += size;
+  }
+  EXPECT_EQ(begun, 1600u);
+  if (late.empty()) return 0;
+  std::sort(late.begin(), late.end());
+  return late[late.size() / 2];
+}
+
+TEST(AsyncDevice, GetsBatchesOfTheLengthThatItWants)
+{
+  for (const std::uint32_t first : {1u, 300u}) {
+    EXPECT_NEAR(usual_batch(first), 20, 6) << "begun with " << first;
+  }
 }
 
 }  // namespace

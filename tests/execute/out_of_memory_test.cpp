@@ -1,3 +1,5 @@
+#include "support/emulated_backend.hpp"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -7,6 +9,8 @@
 #include <string>
 
 #include <fastgpu/fastgpu.hpp>
+
+#include "support/fake_gpu_kind.hpp"
 
 /// @file
 /// Allocations that fail, one after the other: each ends in an exception or in the right answer, whichever thread it
@@ -64,14 +68,17 @@ TEST_P(OutOfMemory, EndsInAnExceptionOrInTheAnswer)
     how.reduction = reduction;
     how.trace = !callers_work;
     how.seal_every = fastgpu::seconds{callers_work ? 2.0 : 1e-5};
+    const auto sum = [&]() -> double {
+      return fastgpu::reduce(
+          cluster, fastgpu::space(1000, fastgpu::by_size{3}), [](std::uint64_t i) { return static_cast<double>(i); },
+          fastgpu::sum<double>{}, how);
+    };
     one_failed = false;
     allocations_left = at;
     try {
-      const double sum = fastgpu::reduce(
-          cluster, fastgpu::space(1000, fastgpu::by_size{3}), [](std::uint64_t i) { return static_cast<double>(i); },
-          fastgpu::sum<double>{}, how);
+      const auto total = sum();
       allocations_left = -1;
-      EXPECT_EQ(sum, 499500.0);
+      EXPECT_EQ(total, 499500.0);
     } catch (const std::bad_alloc&) {
       ++failures;
     } catch (const fastgpu::error&) {
@@ -79,6 +86,7 @@ TEST_P(OutOfMemory, EndsInAnExceptionOrInTheAnswer)
     }
     allocations_left = -1;
     in_a_row = one_failed ? 0 : in_a_row + 1;
+    EXPECT_EQ(sum(), 499500.0);  // nothing of it is left behind
   }
   EXPECT_GT(failures, 10);
 }
@@ -88,7 +96,9 @@ INSTANTIATE_TEST_SUITE_P(All, OutOfMemory,
                                          setting{"host:2", false, fastgpu::reduction::ordered},
                                          setting{"host:2", false, fastgpu::reduction::exact},
                                          setting{"host:1,faulty:44", true, fastgpu::reduction::ordered},
-                                         setting{"host:1,faulty:44,faulty:134", false, fastgpu::reduction::fast}),
+                                         setting{"host:1,faulty:44,faulty:134", false, fastgpu::reduction::fast},
+                                         setting{"fakegpu:1", false, fastgpu::reduction::ordered},
+                                         setting{"fakegpu:2,host:1", true, fastgpu::reduction::exact}),
                          [](const auto& one) { return "Setting" + std::to_string(one.index); });
 
 }  // namespace

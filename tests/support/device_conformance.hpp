@@ -23,6 +23,7 @@ inline constexpr fastgpu::device_id number_of_device{3};
 struct device_case {
   std::string name;
   std::function<std::unique_ptr<fastgpu::detail::device>()> make;
+  std::string backend = "host";
 };
 inline void PrintTo(const device_case& c, std::ostream* out) { *out << c.name; }
 
@@ -71,5 +72,8 @@ class DeviceConformance : public testing::TestWithParam<device_case> {
   std::unique_ptr<fastgpu::detail::device> device_ = GetParam().make();
   int stop_ = 0;
 };
+
+/// What only devices do that run kernels on the host: kernels for GPUs cannot throw, and get no host_context.
+class HostDeviceConformance : public DeviceConformance {};
 
 }  // namespace support

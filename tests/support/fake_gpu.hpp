@@ -26,12 +26,14 @@ namespace support {
 struct gpu_faults {
   std::uint64_t seed = 1;              ///< Of the order in which streams get on.
   std::uint64_t memory_bytes = ~std::uint64_t{0};
+  std::uint64_t pinned_bytes = ~std::uint64_t{0};
   std::uint64_t lost_after = ~std::uint64_t{0};  ///< Operations of streams; then nothing works any more.
+  std::uint64_t refused_call = ~std::uint64_t{0};  ///< The call, counted from 0, that is not carried out.
   bool cannot_load = false;            ///< No program was built for this GPU.
 };
 
 /// Nothing that is enqueued has happened when the call returns: ready() lets streams, chosen by the seed, do some steps.
-/// A missing event shows as a wrong answer, with the seed.
+/// A missing event shows as a wrong answer, with the seed; what is still enqueued when its memory goes, in late_copies.
 class fake_gpu final : public fastgpu::detail::gpu {
   using gpu_error = fastgpu::detail::gpu_error;
   using gpu_stream = fastgpu::detail::gpu_stream;
@@ -55,8 +57,10 @@ class fake_gpu final : public fastgpu::detail::gpu {
   /// How much was asked of it.
   struct counts {
     std::uint64_t operations = 0;
+    std::uint64_t calls = 0;         ///< That may be refused: those that enqueue, and checks of programs' own.
     std::uint64_t allocations = 0;
     std::uint64_t bytes_max = 0;
+    std::uint64_t late_copies = 0;   ///< Copies to or from memory that had been released: defects.
   };
 
   explicit fake_gpu(const gpu_faults& faults = {}) : faults_{faults}, random_{faults.seed}
@@ -68,7 +72,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   }
   ~fake_gpu() override
   {
-    for (const auto& [memory, bytes] : memory_) std::free(memory);
+    for (const auto& [memory, lent] : memory_) std::free(memory);
   }
 
   [[nodiscard]] const fastgpu::detail::gpu_properties& properties() const noexcept override { return properties_; }
@@ -95,7 +99,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   }
   void wait(gpu_stream on, gpu_event what) override
   {
-    check_alive();
+    count_call();
     const auto* e = reinterpret_cast<const event*>(what);
     reinterpret_cast<stream*>(on)->work.push_back({[] {}, e, e->recorded, nullptr});
   }
@@ -112,7 +116,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   {
     check_alive();
     const std::scoped_lock lock{mutex_};
-    if (bytes > faults_.memory_bytes - std::min(faults_.memory_bytes, in_use_)) {
+    if (bytes > faults_.memory_bytes - in_use_) {
       throw gpu_error{gpu_error::kind::out_of_memory, "fake: no memory for " + std::to_string(bytes) + " bytes"};
     }
     return give(bytes, true);
@@ -121,6 +125,9 @@ class fake_gpu final : public fastgpu::detail::gpu {
   [[nodiscard]] void* allocate_pinned(std::size_t bytes) override
   {
     const std::scoped_lock lock{mutex_};
+    if (bytes > faults_.pinned_bytes - pinned_in_use_) {
+      throw gpu_error{gpu_error::kind::out_of_memory, "fake: no pinned memory for " + std::to_string(bytes) + " bytes"};
+    }
     return give(bytes, false);
   }
   void release_pinned(void* memory) noexcept override { take_back(memory); }
@@ -128,11 +135,14 @@ class fake_gpu final : public fastgpu::detail::gpu {
 
   void copy(void* to, const void* from, std::size_t bytes, gpu_stream on) override
   {
-    enqueue(on, [=] { std::memcpy(to, from, bytes); });
+    enqueue(on, [=, this] {
+      if (look_at(to) && look_at(from)) std::memcpy(to, from, bytes);
+    });
   }
   void copy(const fastgpu::detail::gpu_box_copy& box, gpu_stream on) override
   {
-    enqueue(on, [box] {
+    enqueue(on, [box, this] {
+      if (!look_at(box.to) || !look_at(box.from)) return;
       for (std::size_t p = 0; p < box.planes; ++p) {
         for (std::size_t r = 0; r < box.rows; ++r) {
           std::memcpy(static_cast<std::byte*>(box.to) + p * box.to_plane_pitch + r * box.to_pitch,
@@ -142,9 +152,14 @@ class fake_gpu final : public fastgpu::detail::gpu {
       }
     });
   }
+  void stage(const fastgpu::detail::argument& slices, const fastgpu::detail::box& region, std::byte* to,
+             gpu_stream on) override
+  {
+    enqueue(on, [=] { fastgpu::detail::stage_slice(slices, region, to); });
+  }
   void check(int native_error, const char* doing) override
   {
-    check_alive();
+    count_call();
     if (native_error != 0 || faults_.cannot_load) {
       throw gpu_error{gpu_error::kind::refused, std::string{doing} + ": no kernel image for this GPU"};
     }
@@ -171,9 +186,14 @@ class fake_gpu final : public fastgpu::detail::gpu {
       throw gpu_error{gpu_error::kind::lost, "fake: an illegal address was accessed"};
     }
   }
-  void enqueue(gpu_stream on, std::function<void()> run)
+  void count_call()
   {
     check_alive();
+    if (counts_.calls++ == faults_.refused_call) throw gpu_error{gpu_error::kind::refused, "fake: an invalid argument"};
+  }
+  void enqueue(gpu_stream on, std::function<void()> run)
+  {
+    count_call();
     reinterpret_cast<stream*>(on)->work.push_back({std::move(run), nullptr, 0, nullptr});
   }
   /// One operation of a stream that can go on, if any can.
@@ -194,31 +214,51 @@ class fake_gpu final : public fastgpu::detail::gpu {
   }
   void* give(std::size_t bytes, bool device)
   {
-    auto* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-    std::memset(memory, 0xa5, bytes);
-    memory_[memory] = device ? bytes : 0;
-    if (device) in_use_ += bytes;
+    std::unique_ptr<void, void (*)(void*)> memory{std::aligned_alloc(256, (bytes + 255) / 256 * 256), &std::free};
+    std::memset(memory.get(), 0xa5, bytes);
+    memory_[memory.get()] = {bytes, device, false};
+    (device ? in_use_ : pinned_in_use_) += bytes;
     ++counts_.allocations;
     counts_.bytes_max = std::max(counts_.bytes_max, in_use_);
-    return memory;
+    return memory.release();
   }
   void take_back(void* memory) noexcept
   {
     const std::scoped_lock lock{mutex_};
-    const auto at = memory_.find(memory);
-    in_use_ -= at->second;
-    std::free(memory);
-    memory_.erase(at);
+    auto& lent = memory_.at(memory);
+    (lent.device ? in_use_ : pinned_in_use_) -= lent.bytes;
+    lent.released = true;
+    std::memset(memory, 0x5a, lent.bytes);
+  }
+  /// Whether the memory, if it is this GPU's at all, is not released.
+  bool look_at(const void* at)
+  {
+    const std::scoped_lock lock{mutex_};
+    auto after = memory_.upper_bound(const_cast<void*>(at));
+    if (after == memory_.begin()) return true;
+    const auto& [memory, lent] = *--after;
+    if (static_cast<const std::byte*>(at) - static_cast<const std::byte*>(memory) >=
+        static_cast<std::ptrdiff_t>(lent.bytes)) {
+      return true;
+    }
+    if (lent.released) ++counts_.late_copies;
+    return !lent.released;
   }
 
+  struct block {
+    std::uint64_t bytes = 0;
+    bool device = false;
+    bool released = false;  // kept until the end, so that late users are found out
+  };
   gpu_faults faults_;
   std::mt19937_64 random_;
   fastgpu::detail::gpu_properties properties_;
   std::vector<std::unique_ptr<stream>> streams_;
   std::vector<std::unique_ptr<event>> events_;
   std::mutex mutex_;  // sessions may end on another thread
-  std::map<void*, std::uint64_t> memory_;
+  std::map<void*, block, std::less<>> memory_;
   std::uint64_t in_use_ = 0;
+  std::uint64_t pinned_in_use_ = 0;
   counts counts_;
 };
 

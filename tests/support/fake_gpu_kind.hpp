@@ -17,14 +17,15 @@
 namespace support {
 
 inline std::vector<std::unique_ptr<fastgpu::detail::device>> make_fake_gpu(std::string_view seed,
-                                                                           fastgpu::device_id first)
+                                                                           fastgpu::device_id first,
+                                                                           const fastgpu::gpu_options& options)
 {
   gpu_faults faults;
   std::from_chars(seed.data(), seed.data() + seed.size(), faults.seed);
   faults.seed += first.value;
   std::vector<std::unique_ptr<fastgpu::detail::device>> devices;
   devices.push_back(std::make_unique<fastgpu::detail::cuda_device>(first, std::make_unique<fake_gpu>(faults),
-                                                                   "fakegpu:" + std::string{seed}));
+                                                                   "fakegpu:" + std::string{seed}, options));
   return devices;
 }
 

@@ -9,8 +9,9 @@
 
 namespace support {
 
-/// The sum of the numbers below a hundred, `granule` of them a subtask.
-inline auto sum_of_hundred(std::int64_t granule = 10)
+/// The sum of the numbers below a hundred, `granule` of them a subtask. A function for each back end that files bring.
+template <class = fastgpu::detail::this_backend>
+auto sum_of_hundred(std::int64_t granule = 10)
 {
   return fastgpu::make_job(
       fastgpu::space{100, fastgpu::by_size{granule}}, [](std::uint64_t i) { return i; },

@@ -120,6 +120,7 @@ V fold_streamed(const Op& op, const block<N>& b, const Element& element, const A
 
 /// Depth first through the merge tree, for values too large for 256 of them on the stack.
 /// @param element  V(std::int64_t k): element k of the subtask.
+FASTGPU_DETAIL_CALLS_ANYTHING
 template <class V, class Op, class Element>
 FASTGPU_HD V fold_recursive(const Op& op, std::int64_t n, const Element& element, std::int64_t lane = 0, std::int64_t step = 1)
 {

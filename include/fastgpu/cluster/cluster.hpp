@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,19 @@ namespace detail {
 class cluster_core;
 }
 
+/// How a cluster uses each of its GPUs.
+struct gpu_options {
+  /// Streams that compute at a time, 1 to 16. Twice as many batches are under way at most.
+  std::uint32_t lanes = 4;
+
+  /// Bound of the GPU memory that the library takes for data, values and scratch, in bytes; 0: what the GPU has.
+  std::uint64_t memory_bytes_max = 0;
+
+  /// A cudaMemPool_t of the user's to take it from, for a cluster of one GPU, which it lies on; null: a pool of its own.
+  /// Outlives the cluster and its runs.
+  void* memory_pool = nullptr;
+};
+
 /// How a cluster is made.
 struct cluster_options {
   /// Devices, joined by commas: `host` or `host:N` (one device of N threads), `host:N*K` (K such devices), `paced:RATE`
@@ -30,6 +44,8 @@ struct cluster_options {
 
   /// Memory for values, partials and staged slices. Null: the heap. Outlives the cluster and its runs.
   memory_source* memory = nullptr;
+
+  gpu_options gpu{};
 
   /// Let a thread that waits for its run in run::wait(), aggregate() or a function of functions.hpp work on it
   /// meanwhile, in the place of a CPU worker that is idle: the run starts sooner, and no more threads compute than the

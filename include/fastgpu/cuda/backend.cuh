@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <fastgpu/cuda/context.hpp>
 #include <fastgpu/cuda/devices.hpp>
 #include <fastgpu/cuda/runner.cuh>
 #include <fastgpu/register.hpp>
@@ -36,16 +37,19 @@ class cuda_program {
 
   static int load()
   {
+    if constexpr (S::launches_itself && !S::reduces) return 0;  // its kernels are its own to know
     cudaFuncAttributes attributes;
     return done(cudaFuncGetAttributes(&attributes, first_kernel()));
   }
 
   static const void* first_kernel()
   {
-    if constexpr (!S::reduces) {
+    if constexpr (!S::reduces && S::launches_itself) {
+      return nullptr;
+    } else if constexpr (!S::reduces) {
       return reinterpret_cast<const void*>(&gpu_run<S>);
     } else if constexpr (S::tallies) {
-      return reinterpret_cast<const void*>(&gpu_fold_spans<S>);
+      return reinterpret_cast<const void*>(&gpu_tally_total<S, false>);
     } else if constexpr (S::order_free) {
       return reinterpret_cast<const void*>(&gpu_fold_total<S>);
     } else {
@@ -53,23 +57,30 @@ class cuda_program {
     }
   }
 
+  /// The values of subtasks first, then those of blocks.
+  static std::size_t block_values_at(const gpu_batch& batch) { return (S::subtask_values_bytes(batch) + 255) / 256 * 256; }
+
   static std::size_t scratch_bytes(const gpu_batch& batch)
   {
-    switch (batch.fold) {
-      case fold_kind::none:
-      case fold_kind::exact: return 0;
-      case fold_kind::single: return S::tallies ? 0 : gpu_flags_offset<V>(batch.blocks) + batch.blocks;
-      case fold_kind::ordered: return S::subtask_values_bytes(batch);
+    if (batch.fold == fold_kind::single && !S::tallies) {
+      return block_values_at(batch) + gpu_flags_offset<V>(batch.blocks) + batch.blocks;
     }
-    return 0;
+    return S::subtask_values_bytes(batch);
   }
 
   static int launch(const gpu_batch& batch, void* stream)
   {
     const params p{batch};
     const auto on = static_cast<cudaStream_t>(stream);
+    if constexpr (S::launches_itself) {
+      cuda_context context{batch.ordinal, on};
+      S::call_launches(p, context, cuda_batch<S::rank>{batch.job->shape, batch.shape, batch.begin, batch.end});
+      if (const auto status = cudaGetLastError(); status != cudaSuccess) return done(status);
+    }
     if constexpr (!S::reduces) {
-      gpu_run<S><<<blocks_for(batch, p, gpu_threads), gpu_threads, 0, on>>>(p);
+      if constexpr (!S::launches_itself) {
+        gpu_run<S><<<blocks_for(batch, p, gpu_threads), gpu_threads, 0, on>>>(p);
+      }
     } else {
       switch (batch.fold) {
         case fold_kind::none: break;
@@ -95,8 +106,8 @@ class cuda_program {
     } else if constexpr (S::commutative) {
       constexpr auto threads = gpu_fold_threads<V>;
       const auto blocks = blocks_for(batch, p, threads);
-      gpu_fold_total<S><<<blocks, threads, 0, on>>>(p, batch.scratch);
-      gpu_merge_totals<S><<<1, threads, 0, on>>>(p, batch.scratch, blocks);
+      auto* block_values = static_cast<char*>(batch.scratch) + block_values_at(batch);
+      gpu_fold_total<S><<<blocks, threads, 0, on>>>(p, block_values);
     }
   }
 
@@ -105,7 +116,9 @@ class cuda_program {
   {
     if constexpr (folds_exactly) {
       gpu_fold_exact<S><<<blocks_for(batch, p, gpu_threads), gpu_threads, 0, on>>>(p);
-      gpu_normalize_exact<S><<<1, 1, 0, on>>>(p);
+      // A block counts as one addition; many more are allowed, see superaccumulator::adds_before_normalize.
+      constexpr std::uint32_t launches_between = 4096;
+      if (batch.launches % launches_between == 0) gpu_normalize_exact<S><<<1, 1, 0, on>>>(p);
     }
   }
 
@@ -116,7 +129,7 @@ class cuda_program {
       const std::uint64_t subtasks = p.end - p.begin;
       if constexpr (S::by_lanes) {
         gpu_fold_lanes<S><<<grid(batch, subtasks * p.threads_a_subtask), gpu_threads, 0, on>>>(p);
-      } else if constexpr (!S::tallies) {
+      } else if constexpr (!S::tallies && !S::launches_itself) {
         gpu_fold_subtasks<S><<<grid(batch, subtasks), gpu_threads, 0, on>>>(p);
       }
       if (S::tallies || p.subtask_values != p.span_values) {
@@ -144,10 +157,24 @@ class cuda_program {
         std::clamp<std::uint64_t>((threads + gpu_threads - 1) / gpu_threads, 1, std::max(batch.blocks, 1u)));
   }
 
+  static constexpr std::uint32_t kernel_count()
+  {
+    if constexpr (!S::reduces) return S::launches_itself ? 0 : 1;
+    std::uint32_t count = 0;
+    if (S::tallies) {
+      count += 2;  // the accumulator, in shared memory or not
+    } else {
+      if (S::commutative) count += 1;
+      if (folds_exactly) count += 2;
+      if (!S::order_free && !S::launches_itself) count += 1;  // the subtasks
+    }
+    return S::order_free ? count : count + 1;  // the spans
+  }
+
   static int done(cudaError_t status) { return static_cast<int>(status); }
 
  public:
-  static constexpr gpu_entry entry{&load, &scratch_bytes, &launch};
+  static constexpr gpu_entry entry{kernel_count(), &load, &scratch_bytes, &launch};
 };
 
 struct cuda_backend {
@@ -157,7 +184,7 @@ struct cuda_backend {
   static constexpr bool takes()
   {
     using S = typename Program::gpu;
-    if constexpr (S::form != kernel_form::by_context && is_gpu_kernel<typename Program::kernel>()) {
+    if constexpr ((S::launches_itself || S::form != kernel_form::by_context) && is_gpu_kernel<typename Program::kernel>()) {
       static_assert(std::is_trivially_copyable_v<typename Program::kernel>,
                     "fastgpu: a kernel's bytes travel to GPUs: it must be trivially copyable");
       return true;

@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(gpu_threads) gpu_run(const __grid_constant__ t
 
 // One accumulator: order-free operations, and mode `fast` ---------------------------------------------------------------
 
-/// Where blocks leave their values for gpu_merge_totals(): [blocks] values, then [blocks] flags.
+/// Where blocks leave their values: [blocks] values, then [blocks] flags.
 template <class V>
 __host__ __device__ constexpr std::size_t gpu_flags_offset(std::uint32_t blocks)
 {
@@ -101,6 +101,7 @@ __device__ void gpu_merge_block(const Op& op, gpu_optional<V>& mine)
 {
   __shared__ gpu_shared<V, Threads> values;
   __shared__ bool there[Threads];
+  __syncthreads();  // of the call before
   there[threadIdx.x] = mine.there;
   if (mine.there) values.data()[threadIdx.x] = mine.value();
   for (unsigned step = Threads / 2; step >= 1; step /= 2) {
@@ -113,37 +114,49 @@ __device__ void gpu_merge_block(const Op& op, gpu_optional<V>& mine)
   }
 }
 
+/// Whether this is the last block of the grid to come here: what the others wrote before is there then. `arrivals` is 0
+/// before the launch and after it.
+__device__ inline bool gpu_is_last_block(std::uint32_t* arrivals)
+{
+  __shared__ bool last;
+  if (threadIdx.x == 0) {
+    __threadfence();
+    last = atomicInc(arrivals, gridDim.x - 1) == gridDim.x - 1;  // starts again at 0 by itself
+  }
+  __syncthreads();
+  if (last) __threadfence();
+  return last;
+}
+
+/// Threads, then blocks; the last block to be done merges what all have left into the accumulator.
+/// @see  CUDA C++ Programming Guide, "Memory Fence Functions", for the last block.
 template <class S>
 __global__ void __launch_bounds__(gpu_fold_threads<typename S::value>)
     gpu_fold_total(const __grid_constant__ typename S::params p, void* block_values)
 {
   using V = typename S::value;
+  constexpr auto threads = gpu_fold_threads<V>;
+  auto* values = static_cast<V*>(block_values);
+  auto* there = static_cast<bool*>(block_values) + gpu_flags_offset<V>(gridDim.x);
+  auto* flags = reinterpret_cast<std::uint32_t*>(static_cast<char*>(p.total) + gpu_present_offset(sizeof(V)));
   gpu_optional<V> mine;
   gpu_for_each<S>(p, [&](const auto& at) { mine.merge(p.op, S::value_at(p, at)); });
-  gpu_merge_block<V, gpu_fold_threads<V>>(p.op, mine);
-  if (threadIdx.x != 0) return;
-  if (mine.there) static_cast<V*>(block_values)[blockIdx.x] = mine.value();
-  static_cast<bool*>(block_values)[gpu_flags_offset<V>(gridDim.x) + blockIdx.x] = mine.there;
-}
-
-/// One block: merges the values of gpu_fold_total()'s `blocks` into the accumulator.
-template <class S>
-__global__ void __launch_bounds__(gpu_fold_threads<typename S::value>)
-    gpu_merge_totals(const __grid_constant__ typename S::params p, void* block_values, std::uint32_t blocks)
-{
-  using V = typename S::value;
-  const auto* values = static_cast<const V*>(block_values);
-  const auto* there = static_cast<const bool*>(block_values) + gpu_flags_offset<V>(blocks);
-  gpu_optional<V> mine;
-  for (auto b = threadIdx.x; b < blocks; b += blockDim.x) {
-    if (there[b]) mine.merge(p.op, values[b]);
+  gpu_merge_block<V, threads>(p.op, mine);
+  if (threadIdx.x == 0) {
+    if (mine.there) values[blockIdx.x] = mine.value();
+    there[blockIdx.x] = mine.there;
   }
-  gpu_merge_block<V, gpu_fold_threads<V>>(p.op, mine);
-  if (threadIdx.x != 0 || !mine.there) return;
+  if (!gpu_is_last_block(flags + gpu_arrivals_flag)) return;
+
+  gpu_optional<V> all;
+  for (auto b = threadIdx.x; b < gridDim.x; b += threads) {
+    if (there[b]) all.merge(p.op, values[b]);
+  }
+  gpu_merge_block<V, threads>(p.op, all);
+  if (threadIdx.x != 0 || !all.there) return;
   auto* total = static_cast<V*>(p.total);
-  auto* present = reinterpret_cast<std::uint32_t*>(static_cast<char*>(p.total) + gpu_present_offset(sizeof(V)));
-  *total = *present != 0 ? p.op(*total, mine.value()) : mine.value();
-  *present = 1;
+  *total = flags[0] != 0 ? p.op(*total, all.value()) : all.value();
+  flags[0] = 1;
 }
 
 /// Every thread merges into one vector, atomically: the accumulator, or the block's copy of it in shared memory.
@@ -189,7 +202,7 @@ __global__ void __launch_bounds__(gpu_threads) gpu_fold_exact(const __grid_const
   }
 }
 
-/// One thread: the sum's carries, so that any number of batches may follow each other.
+/// One thread: the sum's carries, now and then, so that any number of batches may follow each other.
 template <class S>
 __global__ void gpu_normalize_exact(const __grid_constant__ typename S::params p)
 {

@@ -35,20 +35,27 @@ struct gpu_batch {
   void* span_values = nullptr;       ///< ordered: [spans of the batch][job->width] values.
   void* scratch = nullptr;           ///< scratch_bytes() of it.
   std::uint32_t blocks = 1;          ///< Thread blocks that fill the GPU.
+  std::int32_t ordinal = 0;          ///< The GPU's.
+  std::uint32_t launches = 0;        ///< On the lane, this one too: no fewer than into `total`.
 };
 
 /// Everything returns an error of the GPU's own interface, 0 for none. The calling thread has chosen the GPU.
 struct gpu_entry {
+  /// Kernels that launch() may launch: a compiler that left one out has miscompiled the program.
+  std::uint32_t kernels = 0;
   /// Whether the GPU can run the program: kernels may be built for other GPUs only.
   int (*load)() = nullptr;
   /// Scratch memory that a batch needs; a function of its subtasks, the job and `blocks`.
   std::size_t (*scratch_bytes)(const gpu_batch& batch) = nullptr;
-  /// Enqueues the batch's kernels on `stream`.
+  /// Enqueues the batch's kernels on `stream`. Throws what a kernel's own launches throw.
   int (*launch)(const gpu_batch& batch, void* stream) = nullptr;
 };
 
-/// Where the accumulator of a scalar says whether it holds a value yet: 4 bytes, 0 or 1.
+/// Where the accumulator of a scalar has its flags, 4 bytes each: whether it holds a value yet, 0 or 1, and how many
+/// blocks of a launch are done, 0 between launches.
 FASTGPU_HD constexpr std::size_t gpu_present_offset(std::size_t value_bytes) { return (value_bytes + 15) / 16 * 16; }
+
+inline constexpr int gpu_arrivals_flag = 1;
 
 /// Bytes of an accumulator on a GPU: the value or values with the flag, or the exact state.
 [[nodiscard]] inline std::size_t gpu_total_bytes(const value_table& values, fold_kind fold, std::int64_t width)

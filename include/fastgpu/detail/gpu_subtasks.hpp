@@ -85,8 +85,13 @@ struct gpu_subtasks {
 
   static constexpr int rank = N;
   static constexpr kernel_form form = form_of<N, Kernel, typename Args::view_type...>();
-  static constexpr bool by_element = form == kernel_form::by_number || form == kernel_form::by_index;
   static constexpr bool reduces = !std::is_same_v<Reduction, no_reduction>;
+  /// The kernel enqueues work of its own, which leaves a value for each subtask.
+  static constexpr bool launches_itself =
+      reduces ? std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type..., value*>
+              : std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type...>;
+  static constexpr bool by_element =
+      !launches_itself && (form == kernel_form::by_number || form == kernel_form::by_index);
   static constexpr bool tallies = reduces && !std::is_same_v<Reduction, value_reduction<operation, value>>;
   static constexpr bool order_free = reduces && is_order_free<operation>();
   static constexpr bool commutative = order_free || is_commutative<operation>();
@@ -102,7 +107,8 @@ struct gpu_subtasks {
     std::int64_t width;
     void* total;
     void* span_values;
-    void* subtask_values;  ///< ordered: [subtasks of the batch][width], the same as span_values where a span is one.
+    /// [subtasks of the batch][width], of `ordered` and of own launches. The same as span_values where a span is one.
+    void* subtask_values;
     Kernel kernel;
     operation op;
     gpu_arguments<Args...> arguments;
@@ -115,7 +121,8 @@ struct gpu_subtasks {
           width{batch.job->width},
           total{batch.total},
           span_values{batch.span_values},
-          subtask_values{batch.shape.span_log2 == 0 ? batch.span_values : batch.scratch},
+          subtask_values{batch.fold == fold_kind::ordered && batch.shape.span_log2 == 0 ? batch.span_values
+                                                                                        : batch.scratch},
           kernel{*static_cast<const Kernel*>(batch.job->kernel)},
           op{operation_of(batch.job->operation)},
           arguments{*batch.job, batch.views, 0}
@@ -193,11 +200,33 @@ struct gpu_subtasks {
   }
 
   FASTGPU_HD static value value_at(const params& p, const index<N>& at) { return static_cast<value>(call(p, at)); }
-  FASTGPU_HD static value value_at(const params& p, const block<N>& b) { return static_cast<value>(call_block(p, b)); }
+  FASTGPU_HD static value value_at(const params& p, const block<N>& b)
+  {
+    if constexpr (launches_itself) {
+      return static_cast<const value*>(p.subtask_values)[b.subtask - p.begin];
+    } else {
+      return static_cast<value>(call_block(p, b));
+    }
+  }
   FASTGPU_HD static void run_at(const params& p, const index<N>& at, void* tallied = nullptr) { call(p, at, tallied); }
   FASTGPU_HD static void run_at(const params& p, const block<N>& b, void* tallied = nullptr)
   {
     call_block(p, b, tallied);
+  }
+
+  /// The kernel's own launches, for the whole batch.
+  template <std::size_t... I>
+  static void call_launches(const params& p, cuda_context& context, const cuda_batch<N>& batch, std::index_sequence<I...>)
+  {
+    if constexpr (reduces) {
+      p.kernel(context, batch, view<Args, I>(p, nullptr)..., static_cast<value*>(p.subtask_values));
+    } else {
+      p.kernel(context, batch, view<Args, I>(p, nullptr)...);
+    }
+  }
+  static void call_launches(const params& p, cuda_context& context, const cuda_batch<N>& batch)
+  {
+    call_launches(p, context, batch, std::index_sequence_for<Args...>{});
   }
 
   // Subtasks --------------------------------------------------------------------------------------------------------
@@ -291,10 +320,11 @@ struct gpu_subtasks {
     }
   }
 
-  /// Bytes behind gpu_batch::scratch that `ordered` needs for its subtask_values.
+  /// Bytes at gpu_batch::scratch that subtask_values takes.
   static std::size_t subtask_values_bytes(const gpu_batch& batch)
   {
-    if (!reduces || batch.fold != fold_kind::ordered || batch.shape.span_log2 == 0) return 0;
+    const bool ordered = batch.fold == fold_kind::ordered;
+    if (!reduces || (ordered ? batch.shape.span_log2 == 0 : !launches_itself)) return 0;
     const auto spans = ((batch.end - 1) >> batch.shape.span_log2) + 1 - (batch.begin >> batch.shape.span_log2);
     const auto vectors = tallies ? spans : batch.end - batch.begin;
     return sizeof(value) * static_cast<std::size_t>(batch.job->width) * vectors;

@@ -81,8 +81,15 @@ FASTGPU_HD index<N> index_at(const block<N>& b, std::int64_t k)
 {
   index<N> at;
   for (int d = N - 1; d > 0; --d) {
-    at[d] = b.begin[d] + k % b.size(d);
-    k /= b.size(d);
+    const auto size = b.size(d);
+    std::int64_t row = 0;
+    if (((k | size) >> 32) == 0) {  // division of 64 bits is slow, most of all on GPUs
+      row = static_cast<std::uint32_t>(k) / static_cast<std::uint32_t>(size);
+    } else {
+      row = k / size;
+    }
+    at[d] = b.begin[d] + (k - row * size);
+    k = row;
   }
   at[0] = b.begin[0] + k;
   return at;

@@ -52,12 +52,27 @@ FASTGPU_API ref<run_core> start_run(const ref<cluster_core>& core, const ref<con
 FASTGPU_API ref<run_core> run_to_end(const ref<cluster_core>& core, const ref<const job_storage>& job,
                                      const run_options& options);
 
+FASTGPU_API std::vector<device_info> devices_for(const ref<cluster_core>& core, const job_storage& job,
+                                                 const run_options& options);
+
 template <class Value, int N>
 value<Value> run_to_end(cluster& on, const job<Value, N>& what, const run_options& options = {})
 {
   return outcome<Value>{*run_to_end(on.core(), what.storage(), options)}.get();
 }
 }  // namespace detail
+
+/// The devices that execute() would make a placement over: those that meet the requirements and have an entry for the
+/// kernel; of a cluster that was not told its devices, GPUs alone where one has; and where an ordered reduction depends
+/// on it, those of one numeric class, the one with most workers or speed.
+/// @throws error  errc::no_matching_device, errc::kernel_not_registered, errc::no_usable_device,
+///                errc::unsupported_reduction
+template <class Value, int N>
+[[nodiscard]] std::vector<device_info> devices_for(const cluster& on, const job<Value, N>& what,
+                                                   const run_options& options = {})
+{
+  return detail::devices_for(on.core(), *what.storage(), options);
+}
 
 /// Starts a run and returns at once.
 ///
@@ -72,9 +87,8 @@ template <class Value, int N>
   return run<Value>{detail::start_run(on.core(), what.storage(), &table, options)};
 }
 
-/// The same; the placement is made from `options`, over those devices that have an entry for the kernel and, where an
-/// ordered reduction depends on it, are of one numeric class: the one with most workers or speed.
-/// @throws error  also errc::no_matching_device
+/// The same; the placement is made from `options`, over devices_for() the job.
+/// @throws error  also what devices_for() throws
 template <class Value, int N>
 [[nodiscard]] run<Value> execute(cluster& on, const job<Value, N>& what, const run_options& options = {})
 {
