@@ -32,19 +32,47 @@ void ledger::release(interval part, device_id from)
   free_.insert(part);
 }
 
-verdict ledger::accept(const seal& what, const interval_set& fold_set)
+verdict ledger::judge(const seal& what, const interval_set& fold_set) const
 {
-  auto& from = at(what.device);
-  if (what.incarnation != from.incarnation) {
-    ++fenced_;
-    return verdict::fenced;
-  }
+  const auto& from = at(what.device);
+  if (what.incarnation != from.incarnation) return verdict::fenced;
   if (what.counter != fold_set.count() || !from.assigned.contains(fold_set) || committed_.intersects(fold_set)) {
     return verdict::violation;
   }
-  from.assigned.erase(fold_set);
-  committed_.insert(fold_set);
   return verdict::committed;
+}
+
+void ledger::commit(device_id device, const interval_set& fold_set)
+{
+  at(device).assigned.erase(fold_set);
+  committed_.insert(fold_set);
+}
+
+verdict ledger::accept(const seal& what, const interval_set& fold_set)
+{
+  const auto judged = judge(what, fold_set);
+  if (judged == verdict::fenced) ++fenced_;
+  if (judged == verdict::committed) commit(what.device, fold_set);
+  return judged;
+}
+
+std::vector<verdict> ledger::accept_merged(std::span<const merged_seal> seals)
+{
+  std::vector<verdict> verdicts;
+  interval_set merged;
+  bool all = true;
+  for (const auto& s : seals) {
+    auto judged = judge(s.what, *s.fold_set);
+    if (judged == verdict::fenced) ++fenced_;
+    if (judged == verdict::committed && merged.intersects(*s.fold_set)) judged = verdict::violation;  // twice in a value
+    merged.insert(*s.fold_set);
+    all = all && judged == verdict::committed;
+    verdicts.push_back(judged);
+  }
+  if (all) {
+    for (const auto& s : seals) commit(s.what.device, *s.fold_set);
+  }
+  return verdicts;
 }
 
 interval_set ledger::lose(device_id device)

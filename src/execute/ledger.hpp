@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <fastgpu/ids.hpp>
@@ -17,6 +18,12 @@ struct seal {
   device_id device;
   std::uint32_t incarnation = 0;  ///< Of the device, when the partial was opened.
   std::uint64_t counter = 0;      ///< Subtasks that the device counted while folding.
+};
+
+/// One partial among several that were merged before they came to the host.
+struct merged_seal {
+  seal what;
+  const interval_set* fold_set = nullptr;
 };
 
 enum class verdict {
@@ -47,6 +54,10 @@ class ledger {
   /// Judges a sealed partial and commits its fold-set if it may.
   [[nodiscard]] verdict accept(const seal& what, const interval_set& fold_set);
 
+  /// Judges the partials that one value was merged from. Commits all of their fold-sets, or none.
+  /// @return  A verdict each. Where one is not `committed`, nothing is, and the value must not be used.
+  [[nodiscard]] std::vector<verdict> accept_merged(std::span<const merged_seal> seals);
+
   /// The device is gone: its incarnation ends, and all that was assigned to it, folded or not, becomes free.
   /// @return  What became free.
   interval_set lose(device_id device);
@@ -63,6 +74,8 @@ class ledger {
     std::uint32_t incarnation = 1;
     interval_set assigned;
   };
+  [[nodiscard]] verdict judge(const seal& what, const interval_set& fold_set) const;
+  void commit(device_id device, const interval_set& fold_set);
   [[nodiscard]] holder& at(device_id device) { return holders_.at(device.value); }
   [[nodiscard]] const holder& at(device_id device) const { return holders_.at(device.value); }
 

@@ -16,6 +16,7 @@ using fastgpu::device_id;
 using fastgpu::interval;
 using fastgpu::detail::interval_set;
 using fastgpu::detail::ledger;
+using fastgpu::detail::merged_seal;
 using fastgpu::detail::seal;
 using fastgpu::detail::verdict;
 using support::set_of;
@@ -147,6 +148,45 @@ TEST(Ledger, RefusesASealOverSubtasksThatWereReleased)
   EXPECT_EQ(seal_of(book, first, 1, {{5, 15}}), verdict::violation);
   book.assign({0, 10}, second);
   EXPECT_EQ(seal_of(book, second, 1, {{0, 10}}), verdict::committed);
+}
+
+TEST(Ledger, CommitsPartialsThatWereMergedTogether)
+{
+  ledger book{100, 2};
+  book.assign({0, 60}, first);
+  book.assign({60, 100}, second);
+  const auto a = set_of({{0, 10}});
+  const auto b = set_of({{60, 100}});
+  const merged_seal both[] = {{{first, 1, 10}, &a}, {{second, 1, 40}, &b}};
+  EXPECT_EQ(book.accept_merged(both), (std::vector{verdict::committed, verdict::committed}));
+  EXPECT_EQ(book.committed().intervals(), (intervals{{0, 10}, {60, 100}}));
+  EXPECT_EQ(book.assigned(first).intervals(), (intervals{{10, 60}}));
+}
+
+TEST(Ledger, CommitsNothingOfAMergedValueWithAFencedPartial)
+{
+  ledger book{100, 2};
+  book.assign({0, 60}, first);
+  book.assign({60, 100}, second);
+  const auto a = set_of({{0, 10}});
+  const auto b = set_of({{60, 100}});
+  (void)book.lose(second);
+  const merged_seal both[] = {{{first, 1, 10}, &a}, {{second, 1, 40}, &b}};
+  EXPECT_EQ(book.accept_merged(both), (std::vector{verdict::committed, verdict::fenced}));
+  EXPECT_TRUE(book.committed().empty());
+  EXPECT_EQ(book.assigned(first).intervals(), (intervals{{0, 60}}));
+  EXPECT_EQ(book.fenced(), 1u);
+}
+
+TEST(Ledger, CommitsNothingOfAMergedValueWithASubtaskTwice)
+{
+  ledger book{100, 1};
+  book.assign({0, 60}, first);
+  const auto a = set_of({{0, 10}});
+  const auto b = set_of({{9, 20}});  // of another worker of the device
+  const merged_seal both[] = {{{first, 1, 10}, &a}, {{first, 1, 11}, &b}};
+  EXPECT_EQ(book.accept_merged(both), (std::vector{verdict::committed, verdict::violation}));
+  EXPECT_TRUE(book.committed().empty());
 }
 
 TEST(Ledger, FreesWhatALostDeviceHeldWhetherFoldedOrNot)
