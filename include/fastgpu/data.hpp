@@ -201,8 +201,8 @@ template <detail::contiguous C>
 }
 
 /// Output: each block fills its part of `out`, which has the shape of the iteration space. The kernel sees out1/out2/out3
-/// with global indices and writes nothing outside its block: then every element has one writer, also when a subtask
-/// runs again.
+/// with global indices, writes every element of its block, and nothing outside: then every element has one writer, also
+/// when a subtask runs again. What it leaves out is undefined: a GPU fills a copy that does not begin with what was there.
 template <class T, int N>
 [[nodiscard]] auto gather(data_view<T, N> out)
 {

@@ -40,7 +40,13 @@ std::optional<failure> obstacle(const device_info& device, const job_data& job)
   return std::nullopt;
 }
 
-double strength(const device_info& device) { return device.speed > 0 ? device.speed : device.workers; }
+/// A guess where nothing was measured: a multiprocessor does the work of some cores.
+double strength(const device_info& device)
+{
+  constexpr double cores_of_a_multiprocessor = 4;
+  if (device.speed > 0) return device.speed;
+  return on_host(device) ? device.workers : std::max(1u, device.multiprocessors) * cores_of_a_multiprocessor;
+}
 
 }  // namespace
 
