@@ -15,6 +15,7 @@ namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr std::uint32_t batch_growth_max = 2;          // from one measurement to the next: the next costs may be others
+constexpr std::uint32_t gpu_batch_growth_max = 8;      // where the first ones are far from what a launch costs
 constexpr std::uint32_t left_share_most = 8;           // an adaptive batch is at most this part of what is left,
 constexpr std::uint32_t left_share_usual = 32;         // and this part while that takes longer than the target, but
 constexpr double targets_max = 16;                     // no longer than so many targets
@@ -118,7 +119,8 @@ void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
   const auto expected = std::max({me.ns_per_subtask, me.measured_ns / me.measured, 1e-3});
   const auto target = std::max(options_.batches.target.count * 1e9, me.hints.target_ns) / expected;
   const auto wanted = std::clamp<double>(me.deque.peek().size() / left_share_usual, target, targets_max * target);
-  const auto most = std::min<double>(static_cast<double>(me.batch) * batch_growth_max, 1u << 30);
+  const auto growth = me.hints.target_ns > 0 ? gpu_batch_growth_max : batch_growth_max;
+  const auto most = std::min<double>(static_cast<double>(me.batch) * growth, 1u << 30);
   me.batch = static_cast<std::uint32_t>(std::clamp(wanted, 1.0, std::max(most, 1.0)));
 }
 
@@ -128,7 +130,9 @@ std::uint32_t run_state::batch_size(const worker_slot& me, std::uint32_t left) c
   switch (options_.batches.how) {
     case batching::kind::fixed: return me.batch;
     case batching::kind::guided: return std::max(me.batch, left / 2);
-    case batching::kind::adaptive: return std::min(me.batch, std::max(left / left_share_most, 1u));
+    case batching::kind::adaptive:
+      if (sole_worker_ && me.measured > 0) return me.batch;  // there is nobody to leave something for
+      return std::min(me.batch, std::max(left / left_share_most, 1u));
   }
   return 1;
 }

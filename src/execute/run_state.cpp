@@ -64,13 +64,18 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
     slot.batch = options_.batches.how == batching::kind::adaptive ? span_ : std::max(options_.batches.size, 1u);
   }
   // A device that has no part in the placement does not match the job: it must not steal either.
+  std::uint32_t able = 0;
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
     const auto named = std::any_of(table.entries.begin(), table.entries.end(),
                                    [&](const placement_entry& e) { return e.device.value == d; });
-    if (named) continue;
+    if (named) {
+      able += devices_[d].workers;
+      continue;
+    }
     grants_.exclude({d});
     all_may_steal_.store(false, std::memory_order_relaxed);
   }
+  sole_worker_ = able == 1;
   summary_.policy = table.policy;
 }
 

@@ -217,6 +217,7 @@ class run_state final : public run_core {
   fold_kind fold_;
   std::uint32_t span_;
   std::uint32_t count_;
+  bool sole_worker_ = false;  // nobody could steal
   steady_clock::time_point started_;
   steady_clock::time_point deadline_;
 
