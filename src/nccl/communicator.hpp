@@ -97,9 +97,9 @@ class FASTGPU_API communicators {
   [[nodiscard]] virtual result<std::unique_ptr<communicator>> join(const membership& group, member_id me) = 0;
 };
 
-[[nodiscard]] bool is_member(const membership& group, member_id who);
+[[nodiscard]] FASTGPU_API bool is_member(const membership& group, member_id who);
 
 /// The rank of `who`. @pre  It is a member.
-[[nodiscard]] std::uint32_t rank_of(const membership& group, member_id who);
+[[nodiscard]] FASTGPU_API std::uint32_t rank_of(const membership& group, member_id who);
 
 }  // namespace fastgpu::inline v0::detail
