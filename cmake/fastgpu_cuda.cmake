@@ -17,7 +17,8 @@ endif()
 # Before the language is enabled, which would set a default of its own: for this machine's GPU where it has one, else
 # for Hopper, as SASS and PTX.
 if(NOT CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
-  if(EXISTS /dev/nvidia0)
+  file(GLOB gpus /dev/nvidia[0-9]*)
+  if(gpus)
     set(CMAKE_CUDA_ARCHITECTURES native)
   else()
     set(CMAKE_CUDA_ARCHITECTURES 90)
@@ -35,8 +36,8 @@ if(NOT CMAKE_CUDA_COMPILER)
   message(FATAL_ERROR "FASTGPU_WITH_CUDA is ON, but there is no nvcc: put it on PATH, or set CUDACXX or CUDA_HOME")
 endif()
 enable_language(CUDA)
-if(CMAKE_CUDA_COMPILER_ID STREQUAL "NVIDIA" AND CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.0)
-  message(FATAL_ERROR "fastgpu needs C++20 in CUDA sources: nvcc 12.0 or later, found ${CMAKE_CUDA_COMPILER_VERSION}")
+if(CMAKE_CUDA_COMPILER_ID STREQUAL "NVIDIA" AND CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.5)
+  message(FATAL_ERROR "fastgpu needs nvcc 12.5 or later, found ${CMAKE_CUDA_COMPILER_VERSION}")
 endif()
 
 # CMake 3.25.1 knows nvcc's C++17 at most: a required C++20 is an error there, an inherited one silently

@@ -10,8 +10,8 @@
 /// EP's kernel: pairs of normal deviates by the polar method, counted in square annuli. On a GPU it launches for itself:
 /// an index has too many pairs for one thread, and there are too few indices for all threads.
 
-constexpr int block_log2 = 16;  // pairs of one index, as a power of two
-constexpr int annuli = 10;
+inline constexpr int block_log2 = 16;  // pairs of one index, as a power of two
+inline constexpr int annuli = 10;
 
 struct ep_tally {
   double sum_x = 0;
@@ -55,10 +55,10 @@ struct ep_block {
 
 #if defined(__CUDACC__)
 
-constexpr unsigned ep_threads = 256;
+inline constexpr unsigned ep_threads = 256;
 
 /// A thread block a subtask; its threads share out each index's pairs, and merge what they have in a fixed tree.
-__global__ void __launch_bounds__(ep_threads) tally_subtasks(fastgpu::cuda_batch<1> batch, ep_tally* values)
+static __global__ void __launch_bounds__(ep_threads) tally_subtasks(fastgpu::cuda_batch<1> batch, ep_tally* values)
 {
   constexpr std::uint32_t pairs = (std::uint32_t{1} << block_log2) / ep_threads;
   __shared__ double sums[2][ep_threads];

@@ -85,13 +85,14 @@ need_picture()
 # True where nvcc is where CMake will find it: cmake/fastgpu_cuda.cmake looks in the same places.
 have_nvcc()
 {
-  [[ ${CUDACXX-} ]] || command -v nvcc >/dev/null || [[ -x ${CUDA_HOME-}/bin/nvcc || -x /usr/local/cuda/bin/nvcc ]]
+  [[ ${CUDACXX-} && -x $(command -v "$CUDACXX") ]] || command -v nvcc >/dev/null ||
+    [[ -x ${CUDA_HOME-}/bin/nvcc || -x ${CUDA_PATH-}/bin/nvcc || -x /usr/local/cuda/bin/nvcc ]]
 }
 
 # The preset that suits this machine, with a GPU and a toolkit the one that uses them. The one place that decides it.
 native_preset()
 {
-  if [[ -e /dev/nvidia0 ]] && have_nvcc; then printf 'cuda\n'; else printf 'release\n'; fi
+  if compgen -G '/dev/nvidia[0-9]*' >/dev/null && have_nvcc; then printf 'cuda\n'; else printf 'release\n'; fi
 }
 
 # configure PRESET [OPTION...]

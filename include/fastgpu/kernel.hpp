@@ -27,10 +27,12 @@ class tally {
   FASTGPU_HD constexpr void merge(std::int64_t at, const value_type& value) const
   {
 #if defined(__CUDA_ARCH__)
-    detail::atomic_merge(values_ + at, value, *op_);
-#else
-    values_[at] = (*op_)(values_[at], value);
+    if constexpr (sizeof(value_type) == 4 || sizeof(value_type) == 8) {
+      detail::atomic_merge(values_ + at, value, *op_);
+      return;
+    }
 #endif
+    values_[at] = (*op_)(values_[at], value);  // on a GPU only where one thread has the vector for itself
   }
   FASTGPU_HD constexpr std::int64_t width() const { return width_; }
 

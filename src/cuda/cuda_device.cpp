@@ -1,5 +1,6 @@
 #include "cuda/cuda_device.hpp"
 
+#include <new>
 #include <utility>
 
 #include <fastgpu/error.hpp>
@@ -53,6 +54,32 @@ void cuda_device::start_after(gpu_event event)
   gpu_handle<gpu_event> owned{*on_, event};
   const std::scoped_lock lock{mutex_};
   start_after_.push_back(std::move(owned));
+}
+
+gpu_buffer cuda_device::take_buffer(gpu_memory_kind kind)
+{
+  const std::scoped_lock lock{mutex_};
+  auto& spare = spare_[static_cast<int>(kind)];
+  if (spare.empty()) return {*on_, kind};
+  auto buffer = std::move(spare.back());
+  spare.pop_back();
+  return buffer;
+}
+
+void cuda_device::give_buffer(gpu_buffer&& buffer) noexcept
+{
+  if (buffer.bytes() == 0) return;
+  try {
+    const std::scoped_lock lock{mutex_};
+    spare_[static_cast<int>(buffer.kind())].push_back(std::move(buffer));
+  } catch (const std::bad_alloc&) {  // then it is freed where it is
+  }
+}
+
+void cuda_device::release_buffers() noexcept
+{
+  const std::scoped_lock lock{mutex_};
+  for (auto& spare : spare_) spare.clear();
 }
 
 void cuda_device::wait_for_others()

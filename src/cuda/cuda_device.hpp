@@ -35,6 +35,11 @@ class FASTGPU_API cuda_device final : public device {
   // For its sessions, on the driver's thread.
   [[nodiscard]] gpu& on() noexcept { return *on_; }
   [[nodiscard]] gpu_lanes& lanes() { return *lanes_; }
+  /// Buffers that sessions had keep their memory for the next: to free it can wait for everything on the GPU, and a
+  /// session ends on any thread.
+  [[nodiscard]] gpu_buffer take_buffer(gpu_memory_kind kind);
+  void give_buffer(gpu_buffer&& buffer) noexcept;
+  void release_buffers() noexcept;
   void mark_lost(const std::string& why) { lost_ = why; }  ///< A fault that stays.
 
  private:
@@ -47,6 +52,7 @@ class FASTGPU_API cuda_device final : public device {
   std::optional<std::string> lost_;
   std::mutex mutex_;
   std::vector<gpu_handle<gpu_event>> start_after_;  // guarded by mutex_
+  std::vector<gpu_buffer> spare_[2];                // guarded by mutex_; by gpu_memory_kind
 };
 
 }  // namespace fastgpu::inline v0::detail

@@ -29,27 +29,36 @@ std::string told(cudaError_t error, const char* doing)
   return std::string{doing} + ": " + cudaGetErrorName(error) + " (" + cudaGetErrorString(error) + ")";
 }
 
+/// Errors after which nothing works any more in the process. @see  CUDA Runtime API, "CUDA error types".
+bool is_fault(cudaError_t error)
+{
+  switch (error) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorMpsClientTerminated:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorUnknown: return true;
+    default: return false;
+  }
+}
+
 /// Translates what a call gave. A fault stays with the process, other errors are cleared.
 void check(cudaError_t error, const char* doing)
 {
   if (error == cudaSuccess) return;
   auto text = told(error, doing);
   (void)cudaGetLastError();
-  const bool stays = cudaGetLastError() != cudaSuccess;  // cleared above, unless it cannot be
-  switch (error) {
-    case cudaErrorMemoryAllocation: throw gpu_error{gpu_error::kind::out_of_memory, text};
-    case cudaErrorInvalidValue:
-    case cudaErrorInvalidConfiguration:
-    case cudaErrorInvalidDeviceFunction:
-    case cudaErrorInvalidKernelImage:
-    case cudaErrorNoKernelImageForDevice:
-    case cudaErrorUnsupportedPtxVersion:
-    case cudaErrorLaunchOutOfResources:
-    case cudaErrorNotSupported:
-      if (!stays) throw gpu_error{gpu_error::kind::refused, text};
-      break;
-    default: break;
-  }
+  if (error == cudaErrorMemoryAllocation) throw gpu_error{gpu_error::kind::out_of_memory, text};
+  if (!is_fault(error)) throw gpu_error{gpu_error::kind::refused, text};
   const std::string* none = nullptr;
   auto kept = std::make_unique<const std::string>(text);
   if (fault.compare_exchange_strong(none, kept.get())) (void)kept.release();
@@ -59,32 +68,25 @@ void check(cudaError_t error, const char* doing)
 /// For destructors: nobody can be told.
 void log_failed(cudaError_t error, const char* doing) noexcept
 {
-  if (error == cudaSuccess || error == cudaErrorCudartUnloading || fault.load() != nullptr) return;
+  if (error == cudaSuccess) return;
+  (void)cudaGetLastError();  // not left to whoever calls CUDA next on this thread
+  if (error == cudaErrorCudartUnloading || fault.load() != nullptr) return;
   try {
     log_line(log_level::warning, told(error, doing));
   } catch (const std::bad_alloc&) {  // then it is not told
   }
 }
 
-/// Makes a GPU the thread's current one, and puts back the one that was.
-class current_gpu {
+/// Some calls are an error on every thread while any thread captures a graph, unless this one says that it does not mind.
+class capture_aside {
  public:
-  explicit current_gpu(int ordinal) noexcept
-  {
-    if (cudaGetDevice(&before_) != cudaSuccess) before_ = ordinal;
-    if (before_ != ordinal) log_failed(cudaSetDevice(ordinal), "cudaSetDevice");
-    here_ = ordinal;
-  }
-  current_gpu(const current_gpu&) = delete;
-  current_gpu& operator=(const current_gpu&) = delete;
-  ~current_gpu()
-  {
-    if (before_ != here_) log_failed(cudaSetDevice(before_), "cudaSetDevice");
-  }
+  capture_aside() noexcept { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
+  capture_aside(const capture_aside&) = delete;
+  capture_aside& operator=(const capture_aside&) = delete;
+  ~capture_aside() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
 
  private:
-  int before_ = 0;
-  int here_ = 0;
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
 };
 
 int attribute(cudaDeviceAttr what, int ordinal)
@@ -130,7 +132,7 @@ class cuda_gpu final : public gpu {
   }
   ~cuda_gpu() override
   {
-    const current_gpu here{properties_.ordinal};
+    const capture_aside aside;
     if (memory_stream_ != nullptr) log_failed(cudaStreamDestroy(memory_stream_), "cudaStreamDestroy");
     if (own_pool_ && pool_ != nullptr) log_failed(cudaMemPoolDestroy(pool_), "cudaMemPoolDestroy");
   }
@@ -141,6 +143,8 @@ class cuda_gpu final : public gpu {
   {
     if (const auto* why = fault.load()) throw gpu_error{gpu_error::kind::lost, *why};
     detail::check(cudaSetDevice(properties_.ordinal), "cudaSetDevice");
+    auto relaxed = cudaStreamCaptureModeRelaxed;  // for good: see capture_aside
+    detail::check(cudaThreadExchangeStreamCaptureMode(&relaxed), "cudaThreadExchangeStreamCaptureMode");
     if (pool_ == nullptr) make_pool();
     if (memory_stream_ == nullptr) {
       detail::check(cudaStreamCreateWithFlags(&memory_stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
@@ -186,14 +190,21 @@ class cuda_gpu final : public gpu {
     const std::scoped_lock lock{memory_mutex_};
     void* memory = nullptr;
     const auto doing = "cudaMallocFromPoolAsync, " + std::to_string(bytes) + " bytes on " + properties_.name;
-    detail::check(cudaMallocFromPoolAsync(&memory, bytes, pool_, memory_stream_), doing.c_str());
+    auto status = cudaMallocFromPoolAsync(&memory, bytes, pool_, memory_stream_);
+    if (status == cudaErrorMemoryAllocation) {  // blocks of other sizes may be what fills the pool
+      (void)cudaGetLastError();
+      (void)cudaStreamSynchronize(memory_stream_);
+      (void)cudaMemPoolTrimTo(pool_, 0);
+      status = cudaMallocFromPoolAsync(&memory, bytes, pool_, memory_stream_);
+    }
+    detail::check(status, doing.c_str());
     detail::check(cudaStreamSynchronize(memory_stream_), doing.c_str());  // from here on any stream may use it
     return memory;
   }
   void release(void* memory) noexcept override
   {
     const std::scoped_lock lock{memory_mutex_};
-    const current_gpu here{properties_.ordinal};
+    const capture_aside aside;
     log_failed(cudaFreeAsync(memory, memory_stream_), "cudaFreeAsync");
   }
   void* allocate_pinned(std::size_t bytes) override
@@ -203,14 +214,12 @@ class cuda_gpu final : public gpu {
     detail::check(cudaHostAlloc(&memory, bytes, cudaHostAllocPortable), doing.c_str());
     return memory;
   }
-  void release_pinned(void* memory) noexcept override { log_failed(cudaFreeHost(memory), "cudaFreeHost"); }
-  std::uint64_t free_bytes() override
+  void release_pinned(void* memory) noexcept override
   {
-    std::size_t free = 0;
-    std::size_t total = 0;
-    detail::check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-    return free;
+    const capture_aside aside;
+    log_failed(cudaFreeHost(memory), "cudaFreeHost");
   }
+  void* memory_pool() noexcept override { return pool_; }
 
   void copy(void* to, const void* from, std::size_t bytes, gpu_stream on) override
   {

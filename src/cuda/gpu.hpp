@@ -84,8 +84,8 @@ class FASTGPU_API gpu {
   virtual void release(void* memory) noexcept = 0;
   [[nodiscard]] virtual void* allocate_pinned(std::size_t bytes) = 0;
   virtual void release_pinned(void* memory) noexcept = 0;
-  /// Bytes that allocate() may still give.
-  [[nodiscard]] virtual std::uint64_t free_bytes() = 0;
+  /// Where allocate() has it from, as kernels that launch for themselves may use it; null where there is no such thing.
+  [[nodiscard]] virtual void* memory_pool() noexcept = 0;
 
   /// Between any two kinds of memory. Pageable memory must stay as it is until the stream is past the copy.
   virtual void copy(void* to, const void* from, std::size_t bytes, gpu_stream on) = 0;

@@ -54,6 +54,7 @@ class gpu_buffer {
   }
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] gpu_memory_kind kind() const noexcept { return kind_; }
 
  private:
   void allocate(std::size_t bytes)

@@ -47,9 +47,7 @@ gpu_session::gpu_session(cuda_device& device, const gpu_entry& entry, const sess
       memory_{*request.memory},
       piece_max_{std::max(request.job->shape.count, 1u)},
       views_(request.job->argument_count),
-      launches_(device.lanes().lane_count()),
-      totals_{device.on(), gpu_memory_kind::device},
-      totals_pinned_{device.on(), gpu_memory_kind::pinned}
+      launches_(device.lanes().lane_count())
 {
   if (const auto* values = job_.code->values) {
     Expects(fold_ != fold_kind::ordered || !values->order_free);  // entries have no kernels for that
@@ -65,7 +63,13 @@ gpu_session::gpu_session(cuda_device& device, const gpu_entry& entry, const sess
   }
 }
 
-gpu_session::~gpu_session() { abandon(); }
+gpu_session::~gpu_session()
+{
+  abandon();
+  if (totals_) device_.give_buffer(std::move(*totals_));
+  if (totals_pinned_) device_.give_buffer(std::move(*totals_pinned_));
+  for (auto& constant : constants_) device_.give_buffer(std::move(constant));
+}
 
 /// What is under way uses memory of the session and the user's, and slots: it is waited for, unless the GPU is lost.
 void gpu_session::abandon() noexcept
@@ -105,8 +109,11 @@ void gpu_session::drain() noexcept
 batch_hints gpu_session::hints() const noexcept
 {
   // The first batches are not measured yet: enough to have every multiprocessor work.
-  const auto threads = std::uint64_t{on_.properties().multiprocessors} * blocks_a_multiprocessor * 256;
-  const auto first = std::clamp<std::uint64_t>(threads / std::max(largest_subtask_, 1u), 1, job_.shape.count);
+  const std::uint64_t multiprocessors = on_.properties().multiprocessors;
+  const auto wanted = entry_.index_is_thread
+                          ? multiprocessors * blocks_a_multiprocessor * 256 / std::max(largest_subtask_, 1u)
+                          : multiprocessors * 2;
+  const auto first = std::clamp<std::uint64_t>(wanted, 1, std::max(job_.shape.count, 1u));
   return {static_cast<std::uint32_t>(first), batch_target_ns};
 }
 
@@ -121,6 +128,7 @@ gpu_batch gpu_session::batch_for(interval subtasks) const
   b.begin = subtasks.begin;
   b.end = subtasks.end;
   b.ordinal = on_.properties().ordinal;
+  b.memory_pool = on_.memory_pool();
   b.blocks = on_.properties().multiprocessors * blocks_a_multiprocessor;
   return b;
 }
@@ -152,15 +160,23 @@ batch_status gpu_session::launch(interval batch)
             break;
           } catch (const gpu_error& e) {
             if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
-            lanes_.release_idle();  // what larger pieces left
+            release_idle();  // what larger pieces left
           }
         }
         piece_max_ = n / 2;
       }
-      rest.begin = p.subtasks.end;
-      p.last = rest.empty();
+      const auto subtasks = p.subtasks;
+      p.last = subtasks.end == rest.end;
       p.batch = batch;
-      launch_piece(std::move(p));
+      try {
+        launch_piece(std::move(p));
+        rest.begin = subtasks.end;
+      } catch (const gpu_error& e) {  // kernels need memory of their own
+        if (e.what_kind() != gpu_error::kind::out_of_memory || subtasks.size() <= span) throw;
+        drain();
+        release_idle();
+        piece_max_ = subtasks.size() / 2;
+      }
     }
   } catch (const gpu_error& e) {
     return lose(e);
@@ -224,7 +240,7 @@ void gpu_session::launch_piece(piece what)
   const auto views = views_for(what, slot);
   auto batch = batch_for(what.subtasks);
   batch.views = views.data();
-  batch.total = totals_.data() + lanes_.lane_number(what.slot) * total_bytes_;
+  if (totals_) batch.total = totals_->data() + lanes_.lane_number(what.slot) * total_bytes_;
   batch.launches = ++launches_[lanes_.lane_number(what.slot)];
   batch.span_values = slot.device.data() + what.layout.span_values_at;
   batch.scratch = slot.device.data() + what.layout.scratch_at;

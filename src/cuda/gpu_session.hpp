@@ -89,8 +89,13 @@ class gpu_session final : public device_session {
         wait_for(lanes_.slots[under_way_.front().slot].done.get());
         take_over_oldest();
       }
-      lanes_.release_idle();
+      release_idle();
     }
+  }
+  void release_idle() noexcept
+  {
+    lanes_.release_idle();
+    device_.release_buffers();
   }
   [[nodiscard]] std::uint32_t free_slot();
   void take_over_oldest();
@@ -119,8 +124,8 @@ class gpu_session final : public device_session {
   std::vector<gpu_buffer> constants_;  // broadcasts, bounds of subtasks
   const std::int64_t* bounds_ = nullptr;
   std::vector<std::uint32_t> launches_;  // [lanes]
-  gpu_buffer totals_;                // [lanes] accumulators
-  gpu_buffer totals_pinned_;
+  std::optional<gpu_buffer> totals_;  // [lanes] accumulators
+  std::optional<gpu_buffer> totals_pinned_;
   bool totals_made_ = false;         // for the open partial
 
   std::deque<piece> under_way_;        // the oldest first

@@ -107,7 +107,7 @@ void gpu_session::upload_constants()
                   "argument " + std::to_string(i) + ": slices() with a halo of another GPU's memory"};
     } else if (a.kind == argument_kind::broadcast) {
       const auto all = whole_of(a);
-      auto& copy = constants_.emplace_back(on_, gpu_memory_kind::device);
+      auto& copy = constants_.emplace_back(device_.take_buffer(gpu_memory_kind::device));
       const auto bytes = std::max<std::size_t>(static_cast<std::size_t>(count_of(all)) * a.element_bytes, 1);
       auto* data = find_room([&] { return copy.reserve(bytes); });
       if (count_of(all) > 0) on_.copy(copy_between(a, all, all, data, false), stream);
@@ -116,7 +116,7 @@ void gpu_session::upload_constants()
   }
   if (job_.shape.bounds != nullptr) {
     const auto bytes = (std::size_t{job_.shape.count} + 1) * sizeof *job_.shape.bounds;
-    auto& copy = constants_.emplace_back(on_, gpu_memory_kind::device);
+    auto& copy = constants_.emplace_back(device_.take_buffer(gpu_memory_kind::device));
     auto* data = find_room([&] { return copy.reserve(bytes); });
     on_.copy(data, job_.shape.bounds, bytes, stream);
     bounds_ = reinterpret_cast<const std::int64_t*>(data);
@@ -261,8 +261,10 @@ void gpu_session::finish(const piece& what)
 void gpu_session::make_totals()
 {
   const auto bytes = total_bytes_ * lanes_.lane_count();
-  auto* pinned = find_room([&] { return totals_pinned_.reserve(bytes); });
-  auto* totals = find_room([&] { return totals_.reserve(bytes); });
+  if (!totals_) totals_.emplace(device_.take_buffer(gpu_memory_kind::device));
+  if (!totals_pinned_) totals_pinned_.emplace(device_.take_buffer(gpu_memory_kind::pinned));
+  auto* pinned = find_room([&] { return totals_pinned_->reserve(bytes); });
+  auto* totals = find_room([&] { return totals_->reserve(bytes); });
   std::memset(pinned, 0, bytes);
   const auto& values = *job_.code->values;
   for (std::uint32_t lane = 0; lane < lanes_.lane_count(); ++lane) {
@@ -286,9 +288,9 @@ void gpu_session::make_totals()
 void gpu_session::merge_totals()
 {
   const auto bytes = total_bytes_ * lanes_.lane_count();
-  auto* pinned = totals_pinned_.data();
+  auto* pinned = totals_pinned_->data();
   enqueuing_ = true;
-  on_.copy(pinned, totals_.data(), bytes, lanes_.out.get());
+  on_.copy(pinned, totals_->data(), bytes, lanes_.out.get());
   auto& done = lanes_.slots[next_slot_].done;
   on_.record(done.get(), lanes_.out.get());
   wait_for(done.get());

@@ -27,6 +27,7 @@ void check(cudaError_t error, const char* doing)
 
 /// A word of pinned memory that a stream waits for to be 1.
 struct gate {
+  int gpu = 0;  // whose event it is
   std::uint32_t* word = nullptr;
   cudaEvent_t passed = nullptr;  // recorded behind the wait
 };
@@ -37,9 +38,11 @@ class gates {
  public:
   gate* take()
   {
+    int gpu = 0;
+    check(cudaGetDevice(&gpu), "cudaGetDevice");
     const std::scoped_lock lock{mutex_};
     for (const auto& g : all_) {
-      if (std::atomic_ref{*g->word}.load(std::memory_order_relaxed) == 0) continue;
+      if (g->gpu != gpu || std::atomic_ref{*g->word}.load(std::memory_order_relaxed) == 0) continue;
       if (cudaEventQuery(g->passed) == cudaSuccess) {
         *g->word = 0;
         return g.get();
@@ -47,6 +50,7 @@ class gates {
       (void)cudaGetLastError();  // not ready
     }
     auto made = std::make_unique<gate>();
+    made->gpu = gpu;
     check(cudaEventCreateWithFlags(&made->passed, cudaEventDisableTiming), "cudaEventCreateWithFlags");
     check(cudaHostAlloc(reinterpret_cast<void**>(&made->word), sizeof *made->word, cudaHostAllocPortable),
           "cudaHostAlloc");
@@ -109,9 +113,14 @@ void start_after(cluster& on, cudaStream_t stream)
 void detail::make_wait(cudaStream_t stream, run_core& run)
 {
   auto* at = all_gates().take();
-  wait_for_word(stream, at->word);
-  check(cudaEventRecord(at->passed, stream), "cudaEventRecord");
-  run.on_finished(&open_gate, at);
+  try {
+    wait_for_word(stream, at->word);
+    check(cudaEventRecord(at->passed, stream), "cudaEventRecord");
+    run.on_finished(&open_gate, at);
+  } catch (...) {
+    open_gate(at);  // the stream must not wait for what will not come
+    throw;
+  }
 }
 
 }  // namespace fastgpu::inline v0

@@ -48,7 +48,8 @@ class device_session {
   /// Starts `batch`, cut at spans. @pre  Fewer than in_flight_max() batches are under way.
   [[nodiscard]] virtual batch_status launch(interval batch) = 0;
 
-  /// How the oldest batch under way is doing; `batch` is set unless it is still queued.
+  /// How the oldest batch under way is doing; `batch` is set unless it is still queued. Then it may rest a moment: it is
+  /// called again at once.
   [[nodiscard]] virtual batch_status poll(interval& batch)
   {
     batch = {};

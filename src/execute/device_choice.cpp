@@ -40,11 +40,11 @@ std::optional<failure> obstacle(const device_info& device, const job_data& job)
   return std::nullopt;
 }
 
-/// A guess where nothing was measured: a multiprocessor does the work of some cores.
-double strength(const device_info& device)
+/// By measurement where all were measured, else a guess: a multiprocessor does the work of some cores.
+double strength(const device_info& device, bool measured)
 {
   constexpr double cores_of_a_multiprocessor = 4;
-  if (device.speed > 0) return device.speed;
+  if (measured) return device.speed;
   return on_host(device) ? device.workers : std::max(1u, device.multiprocessors) * cores_of_a_multiprocessor;
 }
 
@@ -71,7 +71,8 @@ std::vector<device_info> of_one_class(std::vector<device_info> devices, const jo
 {
   if (fold != fold_kind::ordered || job.code->portable || options.mix_numeric_classes) return devices;
   std::map<std::string, double> classes;
-  for (const auto& d : devices) classes[d.numeric_class] += strength(d);
+  const bool measured = std::all_of(devices.begin(), devices.end(), [](const device_info& d) { return d.speed > 0; });
+  for (const auto& d : devices) classes[d.numeric_class] += strength(d, measured);
   if (classes.size() < 2) return devices;
   const auto best = std::max_element(classes.begin(), classes.end(),
                                      [](const auto& a, const auto& b) { return a.second < b.second; });

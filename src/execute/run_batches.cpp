@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include <gsl/assert>
@@ -42,16 +41,13 @@ void run_state::launch(std::uint32_t worker, interval batch)
   }
 }
 
-/// Looks after the oldest batch under way; waits a little where it is not done.
+/// Looks after the oldest batch under way.
 void run_state::poll(std::uint32_t worker)
 {
   auto& me = workers_[worker];
   interval batch;
   const auto status = me.session->poll(batch);
-  if (status == batch_status::queued) {
-    std::this_thread::yield();
-    return;
-  }
+  if (status == batch_status::queued) return;
   const auto at =
       std::find_if(me.under_way.begin(), me.under_way.end(), [&](const auto& b) { return b.first == batch; });
   Expects(at != me.under_way.end());

@@ -237,6 +237,7 @@ bool run_state::open_session(std::uint32_t worker)
     }
     me.session = core_->devices()[place.device]->open({&job_->data, fold_, &phase_, place.worker, &core_->memory()});
     me.hints = me.session->hints();
+    me.under_way.reserve(me.session->in_flight_max());  // what was launched must not be forgotten for want of memory
     if (options_.batches.how == batching::kind::adaptive) me.batch = std::max(me.batch, me.hints.first);
     return true;
   } catch (const std::exception& e) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <gsl/assert>
@@ -60,6 +61,7 @@ class async_device final : public fastgpu::detail::device {
       auto& oldest = under_way_.front();
       if (oldest.polls_left > 0) {
         --oldest.polls_left;
+        std::this_thread::yield();
         return batch_status::queued;
       }
       batch = oldest.batch;

@@ -34,7 +34,7 @@ struct emulated_program {
     fake_gpu::enqueue_kernel(stream, [p = params{batch}, fold = batch.fold] { run(p, fold); });
     return 0;
   }
-  static constexpr fastgpu::detail::gpu_entry entry{1, &load, &scratch_bytes, &launch};
+  static constexpr fastgpu::detail::gpu_entry entry{1, S::by_element, &load, &scratch_bytes, &launch};
 
  private:
   template <class Each>

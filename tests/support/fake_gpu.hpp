@@ -132,7 +132,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
     return give(bytes, false);
   }
   void release_pinned(void* memory) noexcept override { take_back(memory); }
-  [[nodiscard]] std::uint64_t free_bytes() override { return faults_.memory_bytes - in_use_; }
+  [[nodiscard]] void* memory_pool() noexcept override { return nullptr; }
 
   void copy(void* to, const void* from, std::size_t bytes, gpu_stream on) override
   {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -60,7 +61,10 @@ class timed_device final : public fastgpu::detail::device {
     }
     batch_status poll(fastgpu::interval& batch) override
     {
-      if (clock::now() < under_way_.front().done_at) return batch_status::queued;
+      if (clock::now() < under_way_.front().done_at) {
+        std::this_thread::yield();
+        return batch_status::queued;
+      }
       batch = under_way_.front().batch;
       under_way_.pop_front();
       return host_->launch(batch);

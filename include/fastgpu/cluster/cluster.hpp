@@ -28,7 +28,7 @@ struct gpu_options {
   std::uint64_t memory_bytes_max = 0;
 
   /// A cudaMemPool_t of the user's to take it from, for a cluster of one GPU, which it lies on; null: a pool of its own.
-  /// Outlives the cluster and its runs.
+  /// Its bound is its own: memory_bytes_max says nothing then. Outlives the cluster and its runs.
   void* memory_pool = nullptr;
 };
 

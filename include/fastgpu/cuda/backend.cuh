@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 
 #include <fastgpu/cuda/context.hpp>
@@ -33,13 +35,30 @@ template <class S>
 class cuda_program {
   using params = typename S::params;
   using V = typename S::value;
-  static constexpr bool folds_exactly = S::reduces && exact_state<typename S::operation>::supported && !S::tallies;
+  /// A block's values or state lie in shared memory, of which a kernel has 48 KiB without asking.
+  static constexpr std::size_t shared_bytes_max = 40000;
+  static constexpr bool folds_singly = S::commutative && sizeof(V) * gpu_fold_threads<V> <= shared_bytes_max;
+  static constexpr bool tallies_atomically = sizeof(V) == 4 || sizeof(V) == 8;
+
+  static constexpr bool can_fold_exactly()
+  {
+    if constexpr (S::reduces && !S::tallies && exact_state<typename S::operation>::supported) {
+      return sizeof(exact_state<typename S::operation>) <= shared_bytes_max;
+    } else {
+      return false;
+    }
+  }
+  static constexpr bool folds_exactly = can_fold_exactly();
+
+  /// What a mode needs that this program has no kernel for: tells it as a kernel's failure, since no GPU could do it.
+  [[noreturn]] static void refuse(const char* why) { throw std::runtime_error{why}; }
 
   static int load()
   {
-    if constexpr (S::launches_itself && !S::reduces) return 0;  // its kernels are its own to know
+    const auto* kernel = first_kernel();
+    if (kernel == nullptr) return 0;  // what it launches itself is its own to know
     cudaFuncAttributes attributes;
-    return done(cudaFuncGetAttributes(&attributes, first_kernel()));
+    return done(cudaFuncGetAttributes(&attributes, kernel));
   }
 
   static const void* first_kernel()
@@ -48,12 +67,14 @@ class cuda_program {
       return nullptr;
     } else if constexpr (!S::reduces) {
       return reinterpret_cast<const void*>(&gpu_run<S>);
-    } else if constexpr (S::tallies) {
+    } else if constexpr (S::tallies && tallies_atomically) {
       return reinterpret_cast<const void*>(&gpu_tally_total<S, false>);
-    } else if constexpr (S::order_free) {
+    } else if constexpr (S::order_free && folds_singly) {
       return reinterpret_cast<const void*>(&gpu_fold_total<S>);
-    } else {
+    } else if constexpr (!S::order_free) {
       return reinterpret_cast<const void*>(&gpu_fold_spans<S>);
+    } else {
+      return nullptr;
     }
   }
 
@@ -73,9 +94,13 @@ class cuda_program {
     const params p{batch};
     const auto on = static_cast<cudaStream_t>(stream);
     if constexpr (S::launches_itself) {
-      cuda_context context{batch.ordinal, on};
+      cuda_context context{batch.ordinal, on, static_cast<cudaMemPool_t>(batch.memory_pool)};
       S::call_launches(p, context, cuda_batch<S::rank>{batch.job->shape, batch.shape, batch.begin, batch.end});
-      if (const auto status = cudaGetLastError(); status != cudaSuccess) return done(status);
+      const auto status = cudaGetLastError();
+      if (is_mistake(status)) {
+        throw std::runtime_error{std::string{"what it launched itself: "} + cudaGetErrorName(status)};
+      }
+      if (status != cudaSuccess) return done(status);
     }
     if constexpr (!S::reduces) {
       if constexpr (!S::launches_itself) {
@@ -92,10 +117,19 @@ class cuda_program {
     return done(cudaGetLastError());
   }
 
+  /// Of whoever launched: any GPU would refuse it.
+  static bool is_mistake(cudaError_t status)
+  {
+    return status == cudaErrorInvalidConfiguration || status == cudaErrorInvalidValue ||
+           status == cudaErrorLaunchOutOfResources || status == cudaErrorInvalidResourceHandle;
+  }
+
   static void launch_single([[maybe_unused]] const gpu_batch& batch, [[maybe_unused]] const params& p,
                             [[maybe_unused]] cudaStream_t on)
   {
-    if constexpr (S::tallies) {
+    if constexpr (S::tallies && !tallies_atomically) {
+      refuse("on a GPU the elements of a vector reduction have 4 or 8 bytes, but in mode 'ordered'");
+    } else if constexpr (S::tallies) {
       const auto bytes = sizeof(V) * static_cast<std::size_t>(p.width);
       const auto blocks = blocks_for(batch, p, gpu_threads);
       if (bytes <= gpu_shared_tally_bytes) {
@@ -103,7 +137,9 @@ class cuda_program {
       } else {
         gpu_tally_total<S, false><<<blocks, gpu_threads, 0, on>>>(p);
       }
-    } else if constexpr (S::commutative) {
+    } else if constexpr (!folds_singly) {
+      refuse("the value is too large for a GPU's shared memory; mode 'ordered' does without");
+    } else {
       constexpr auto threads = gpu_fold_threads<V>;
       const auto blocks = blocks_for(batch, p, threads);
       auto* block_values = static_cast<char*>(batch.scratch) + block_values_at(batch);
@@ -119,6 +155,8 @@ class cuda_program {
       // A block counts as one addition; many more are allowed, see superaccumulator::adds_before_normalize.
       constexpr std::uint32_t launches_between = 4096;
       if (batch.launches % launches_between == 0) gpu_normalize_exact<S><<<1, 1, 0, on>>>(p);
+    } else {
+      refuse("the exact state is too large for a GPU's shared memory");
     }
   }
 
@@ -162,9 +200,9 @@ class cuda_program {
     if constexpr (!S::reduces) return S::launches_itself ? 0 : 1;
     std::uint32_t count = 0;
     if (S::tallies) {
-      count += 2;  // the accumulator, in shared memory or not
+      if (tallies_atomically) count += 2;  // the accumulator, in shared memory or not
     } else {
-      if (S::commutative) count += 1;
+      if (folds_singly) count += 1;
       if (folds_exactly) count += 2;
       if (!S::order_free && !S::launches_itself) count += 1;  // the subtasks
     }
@@ -174,7 +212,7 @@ class cuda_program {
   static int done(cudaError_t status) { return static_cast<int>(status); }
 
  public:
-  static constexpr gpu_entry entry{kernel_count(), &load, &scratch_bytes, &launch};
+  static constexpr gpu_entry entry{kernel_count(), S::by_element, &load, &scratch_bytes, &launch};
 };
 
 struct cuda_backend {

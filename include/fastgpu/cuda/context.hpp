@@ -59,7 +59,10 @@ class cuda_batch {
 /// @par Threads  Belongs to the thread that drives the GPU, which is its current one.
 class cuda_context {
  public:
-  cuda_context(int ordinal, cudaStream_t stream) noexcept : ordinal_{ordinal}, stream_{stream} {}
+  cuda_context(int ordinal, cudaStream_t stream, cudaMemPool_t pool) noexcept
+      : ordinal_{ordinal}, stream_{stream}, pool_{pool}
+  {
+  }
   cuda_context(const cuda_context&) = delete;
   cuda_context& operator=(const cuda_context&) = delete;
   /// Frees the scratch memory once the stream is past it.
@@ -74,12 +77,15 @@ class cuda_context {
   /// Where all work goes. Others may be at work on the GPU at the same time.
   [[nodiscard]] cudaStream_t stream() const noexcept { return stream_; }
 
-  /// `bytes` of the GPU's memory for the launches on stream(), up to 8 times a batch. The content is undefined.
-  /// @return null where there is none; cudaGetLastError() tells why.
+  /// `bytes` of the GPU's memory for the launches on stream(), up to 8 times a batch. The content is undefined. It counts
+  /// towards gpu_options::memory_bytes_max.
+  /// @return null where there is none.
   [[nodiscard]] void* scratch(std::size_t bytes) noexcept
   {
     constexpr int scratch_max = sizeof scratch_ / sizeof *scratch_;
-    if (scratch_count_ == scratch_max || cudaMallocAsync(&scratch_[scratch_count_], bytes, stream_) != cudaSuccess) {
+    if (scratch_count_ == scratch_max) return nullptr;
+    if (cudaMallocFromPoolAsync(&scratch_[scratch_count_], bytes, pool_, stream_) != cudaSuccess) {
+      (void)cudaGetLastError();
       return nullptr;
     }
     return scratch_[scratch_count_++];
@@ -88,6 +94,7 @@ class cuda_context {
  private:
   int ordinal_;
   cudaStream_t stream_;
+  cudaMemPool_t pool_;
   void* scratch_[8] = {};
   int scratch_count_ = 0;
 };

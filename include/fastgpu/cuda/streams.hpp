@@ -12,7 +12,8 @@
 
 namespace fastgpu::inline v0 {
 
-/// Runs on `on` that are started from now on begin on its GPUs after what `stream` holds now. Does not wait.
+/// Runs on `on` that are started from now on begin on its GPUs after what `stream` holds now. Does not wait. For data in
+/// GPU memory: inputs in host memory are read by the host, and devices of cores do not wait at all.
 ///
 /// @param stream  Of the calling thread's current GPU, which need not be one of the cluster's.
 /// @throws error  errc::device_failed, naming what the CUDA runtime refused.

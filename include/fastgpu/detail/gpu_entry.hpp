@@ -36,6 +36,7 @@ struct gpu_batch {
   void* scratch = nullptr;           ///< scratch_bytes() of it.
   std::uint32_t blocks = 1;          ///< Thread blocks that fill the GPU.
   std::int32_t ordinal = 0;          ///< The GPU's.
+  void* memory_pool = nullptr;       ///< Where a kernel's own launches have scratch memory from.
   std::uint32_t launches = 0;        ///< On the lane, this one too: no fewer than into `total`.
 };
 
@@ -43,6 +44,8 @@ struct gpu_batch {
 struct gpu_entry {
   /// Kernels that launch() may launch: a compiler that left one out has miscompiled the program.
   std::uint32_t kernels = 0;
+  /// A thread works on an index at a time; else on a block, or the kernel launches for itself.
+  bool index_is_thread = true;
   /// Whether the GPU can run the program: kernels may be built for other GPUs only.
   int (*load)() = nullptr;
   /// Scratch memory that a batch needs; a function of its subtasks, the job and `blocks`.
