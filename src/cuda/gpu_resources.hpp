@@ -45,6 +45,13 @@ class gpu_buffer {
     }
     return data_;
   }
+  void swap(gpu_buffer& other) noexcept
+  {
+    std::swap(on_, other.on_);
+    std::swap(kind_, other.kind_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
   void clear() noexcept
   {
     if (data_ == nullptr) return;

@@ -197,8 +197,25 @@ std::byte* gpu_session::reserve_slot(piece& p)
 {
   p.slot = free_slot();
   auto& slot = lanes_.slots[p.slot];
-  (void)slot.pinned.reserve(p.layout.pinned_bytes);
+  grow_pinned(slot.pinned, p.layout.pinned_bytes);
   return slot.device.reserve(p.layout.device_bytes);
+}
+
+/// Keeps the smaller memory for later: to free it can wait for everything on the GPU, and so for a user's stream that
+/// waits for this run.
+void gpu_session::grow_pinned(gpu_buffer& buffer, std::size_t bytes)
+{
+  if (bytes <= buffer.bytes()) return;
+  gpu_buffer larger{on_, gpu_memory_kind::pinned};
+  try {
+    (void)larger.reserve(std::max(bytes, buffer.bytes() + buffer.bytes() / 2));
+  } catch (const gpu_error& e) {
+    if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
+    (void)buffer.reserve(bytes);  // there is no room for both
+    return;
+  }
+  buffer.swap(larger);
+  device_.give_buffer(std::move(larger));
 }
 
 batch_status gpu_session::lose(const gpu_error& e)

@@ -74,6 +74,7 @@ class gpu_session final : public device_session {
   void drop(interval batch) noexcept;
   void drain() noexcept;
   [[nodiscard]] std::byte* reserve_slot(piece& p);
+  void grow_pinned(gpu_buffer& buffer, std::size_t bytes);
   /// What `reserve` gives. Where there is no memory for it, once more without what idle slots keep, and then without
   /// what is under way.
   template <class Reserve>

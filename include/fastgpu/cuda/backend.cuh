@@ -53,29 +53,32 @@ class cuda_program {
   /// What a mode needs that this program has no kernel for: tells it as a kernel's failure, since no GPU could do it.
   [[noreturn]] static void refuse(const char* why) { throw std::runtime_error{why}; }
 
+  /// All kernels, so that none is loaded in the middle of a run: that may wait for everything on the GPU.
   static int load()
   {
-    const auto* kernel = first_kernel();
-    if (kernel == nullptr) return 0;  // what it launches itself is its own to know
-    cudaFuncAttributes attributes;
-    return done(cudaFuncGetAttributes(&attributes, kernel));
-  }
-
-  static const void* first_kernel()
-  {
-    if constexpr (!S::reduces && S::launches_itself) {
-      return nullptr;
-    } else if constexpr (!S::reduces) {
-      return reinterpret_cast<const void*>(&gpu_run<S>);
-    } else if constexpr (S::tallies && tallies_atomically) {
-      return reinterpret_cast<const void*>(&gpu_tally_total<S, false>);
-    } else if constexpr (S::order_free && folds_singly) {
-      return reinterpret_cast<const void*>(&gpu_fold_total<S>);
-    } else if constexpr (!S::order_free) {
-      return reinterpret_cast<const void*>(&gpu_fold_spans<S>);
+    int status = 0;
+    const auto touch = [&](auto* kernel) {
+      cudaFuncAttributes attributes;
+      if (status == 0) status = done(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel)));
+    };
+    if constexpr (!S::reduces) {
+      if constexpr (!S::launches_itself) touch(&gpu_run<S>);
+    } else if constexpr (S::tallies) {
+      if constexpr (tallies_atomically) {
+        touch(&gpu_tally_total<S, true>);
+        touch(&gpu_tally_total<S, false>);
+      }
     } else {
-      return nullptr;
+      if constexpr (folds_singly) touch(&gpu_fold_total<S>);
+      if constexpr (folds_exactly) {
+        touch(&gpu_fold_exact<S>);
+        touch(&gpu_normalize_exact<S>);
+      }
+      if constexpr (!S::order_free && S::by_lanes) touch(&gpu_fold_lanes<S>);
+      if constexpr (!S::order_free && !S::by_lanes && !S::launches_itself) touch(&gpu_fold_subtasks<S>);
     }
+    if constexpr (S::reduces && !S::order_free) touch(&gpu_fold_spans<S>);
+    return status;
   }
 
   /// The values of subtasks first, then those of blocks.
