@@ -172,7 +172,8 @@ batch_status gpu_session::launch(interval batch)
         launch_piece(std::move(p));
         rest.begin = subtasks.end;
       } catch (const gpu_error& e) {  // kernels need memory of their own
-        if (e.what_kind() != gpu_error::kind::out_of_memory || subtasks.size() <= span) throw;
+        // Never again where values may be in an accumulator already: what else a launch writes, it writes anew.
+        if (e.what_kind() != gpu_error::kind::out_of_memory || subtasks.size() <= span || totals_made_) throw;
         drain();
         release_idle();
         piece_max_ = subtasks.size() / 2;
@@ -222,6 +223,7 @@ batch_status gpu_session::lose(const gpu_error& e)
 {
   if (e.what_kind() == gpu_error::kind::lost) device_.mark_lost(e.what());
   why_ = {make_error_code(errc::device_lost), e.what()};
+  abandon();  // here, and not where the session ends: others wait for that
   return batch_status::lost;
 }
 

@@ -263,7 +263,10 @@ void gpu_session::make_totals()
   const auto bytes = total_bytes_ * lanes_.lane_count();
   if (!totals_) totals_.emplace(device_.take_buffer(gpu_memory_kind::device));
   if (!totals_pinned_) totals_pinned_.emplace(device_.take_buffer(gpu_memory_kind::pinned));
-  auto* pinned = find_room([&] { return totals_pinned_->reserve(bytes); });
+  auto* pinned = find_room([&] {
+    grow_pinned(*totals_pinned_, bytes);
+    return totals_pinned_->data();
+  });
   auto* totals = find_room([&] { return totals_->reserve(bytes); });
   std::memset(pinned, 0, bytes);
   const auto& values = *job_.code->values;

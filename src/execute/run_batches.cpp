@@ -14,10 +14,11 @@ namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr std::uint32_t batch_growth_max = 2;          // from one measurement to the next: the next costs may be others
-constexpr std::uint32_t gpu_batch_growth_max = 8;      // where the first ones are far from what a launch costs
+constexpr std::uint32_t gpu_batch_growth_max = 8;      // where the first ones are far from what a launch is worth
 constexpr std::uint32_t left_share_most = 8;           // an adaptive batch is at most this part of what is left,
 constexpr std::uint32_t left_share_usual = 32;         // and this part while that takes longer than the target, but
-constexpr double targets_max = 16;                     // no longer than so many targets
+constexpr double targets_max = 16;                     // no longer than so many targets;
+constexpr double gpu_targets_max = 2;                  // a launch is not cut short by a cancel
 constexpr std::uint32_t fixed_batches_a_measure = 32;  // batches of a fixed size are timed this rarely
 
 std::uint32_t whole_spans(std::uint32_t n, std::uint32_t span) { return n / span * span; }
@@ -114,7 +115,8 @@ void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
   // The mean of all remembers the giants of a heavy tail, of which the last few batches know nothing.
   const auto expected = std::max({me.ns_per_subtask, me.measured_ns / me.measured, 1e-3});
   const auto target = std::max(options_.batches.target.count * 1e9, me.hints.target_ns) / expected;
-  const auto wanted = std::clamp<double>(me.deque.peek().size() / left_share_usual, target, targets_max * target);
+  const auto longest = me.hints.target_ns > 0 ? gpu_targets_max : targets_max;
+  const auto wanted = std::clamp<double>(me.deque.peek().size() / left_share_usual, target, longest * target);
   const auto growth = me.hints.target_ns > 0 ? gpu_batch_growth_max : batch_growth_max;
   const auto most = std::min<double>(static_cast<double>(me.batch) * growth, 1u << 30);
   me.batch = static_cast<std::uint32_t>(std::clamp(wanted, 1.0, std::max(most, 1.0)));

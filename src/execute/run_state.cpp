@@ -182,13 +182,21 @@ work_result run_state::work(std::uint32_t worker, std::uint32_t generation)
   try {
     return run_batches(worker, generation);
   } catch (const std::bad_alloc&) {  // the thread must not end with it
-    end(run_phase::failed, out_of_memory());
+    give_up(worker, out_of_memory());
   } catch (const std::exception& e) {
-    end(run_phase::failed, failure_of(errc::device_failed, e.what()));
+    give_up(worker, failure_of(errc::device_failed, e.what()));
   } catch (...) {
-    end(run_phase::failed, failure_of(errc::device_failed, "a worker met an exception that is no std::exception"));
+    give_up(worker, failure_of(errc::device_failed, "a worker met an exception that is no std::exception"));
   }
   return work_result::nothing;
+}
+
+/// The run cannot go on. What is under way is waited for here: other threads must not do that in this one's place.
+void run_state::give_up(std::uint32_t worker, failure why)
+{
+  workers_[worker].under_way.clear();
+  workers_[worker].session.reset();
+  end(run_phase::failed, std::move(why));
 }
 
 work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generation)

@@ -166,6 +166,7 @@ class run_state final : public run_core {
   {
     return phase() == run_phase::running && !device.lost.load(std::memory_order_relaxed);
   }
+  void give_up(std::uint32_t worker, failure why);
   bool open_session(std::uint32_t worker);
   void launch(std::uint32_t worker, interval batch);
   void poll(std::uint32_t worker);
