@@ -30,6 +30,12 @@ class library_category final : public std::error_category {
       case errc::device_lost: return "a device was lost";
       case errc::internal: return "internal self-check failed";
       case errc::file_error: return "file error";
+      case errc::node_unreachable: return "node unreachable";
+      case errc::refused: return "refused";
+      case errc::protocol_error: return "protocol error";
+      case errc::build_mismatch: return "built differently";
+      case errc::node_lost: return "node lost";
+      case errc::credentials_error: return "unusable credentials";
     }
     return "unknown error " + std::to_string(code);
   }

@@ -25,6 +25,8 @@ TEST(Error, KeepsTheNumbersOfItsCodes)
       {errc::too_many_subtasks, 10}, {errc::overlapping_data, 11},   {errc::partial_too_large, 12},
       {errc::empty_reduction, 13},   {errc::no_matching_device, 14}, {errc::device_failed, 15},
       {errc::device_lost, 16},       {errc::internal, 17},           {errc::file_error, 18},
+      {errc::node_unreachable, 19},  {errc::refused, 20},            {errc::protocol_error, 21},
+      {errc::build_mismatch, 22},    {errc::node_lost, 23},          {errc::credentials_error, 24},
   };
   for (const auto& [code, number] : numbers) EXPECT_EQ(static_cast<int>(code), number);
 }
@@ -32,7 +34,7 @@ TEST(Error, KeepsTheNumbersOfItsCodes)
 TEST(Error, HasAMessageOfItsOwnForEachCode)
 {
   std::set<std::string> messages;
-  for (int number = 1; number <= 18; ++number) {
+  for (int number = 1; number <= 24; ++number) {
     const auto message = make_error_code(static_cast<errc>(number)).message();
     EXPECT_FALSE(message.empty());
     EXPECT_EQ(message.find("unknown"), std::string::npos) << number;

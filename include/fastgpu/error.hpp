@@ -32,6 +32,12 @@ enum class errc {
   device_lost = 16,           ///< A device is gone for the rest of the run.
   internal = 17,              ///< A self-check of the library failed: a defect, never a wrong answer.
   file_error = 18,            ///< A file could not be read or written; the detail names it.
+  node_unreachable = 19,      ///< No connection to a node could be made.
+  refused = 20,               ///< The peer, or this side, refused the other's credentials or rights.
+  protocol_error = 21,        ///< The peer sent what the protocol does not allow, or another protocol's version.
+  build_mismatch = 22,        ///< The peer's library or program was built differently.
+  node_lost = 23,             ///< A node went away: its process died, or nothing is heard of it.
+  credentials_error = 24,     ///< Credentials are missing, unsafe or unusable; the detail names the file.
 };
 
 /// The one instance, in src/error.cpp: categories compare by address.
