@@ -10,6 +10,13 @@
 /// What counts: who is there, what they hold, and what of it is committed. Who gets what is in steering.cpp.
 
 namespace fastgpu::inline v0::detail {
+namespace {
+
+// A subtask that takes whole nodes with it must not go round for ever.
+constexpr std::uint64_t losses_max_of_each = 3;
+constexpr std::uint64_t losses_max_more = 5;
+
+}  // namespace
 
 coordinator::coordinator(environment& world, coordinator_owner& owner, std::uint32_t subtasks,
                          coordinator_options options)
@@ -83,6 +90,11 @@ void coordinator::left(device_id device, const interval_set& in_flight, const fa
   });
   for (auto& b : done) commit_backup(std::move(b));
 
+  if (++losses_ > losses_max_of_each * members_.size() + losses_max_more) {
+    return decide(failure{make_error_code(errc::retries_exhausted),
+                          std::to_string(losses_) + " losses of nodes or their workers, and nothing was committed in "
+                          "between; the last: " + why.detail});
+  }
   const auto held = ledger_.assigned(device).count();
   counters_.wasted += std::min<std::uint64_t>(held, m.granted - std::min(m.unstarted, m.granted));
   const auto hope = std::any_of(members_.begin(), members_.end(), [](const member& other) {
@@ -153,6 +165,7 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
   if (!report.fold_set.empty()) {
     Expects(values != nullptr);
     ++counters_.seals;
+    losses_ = 0;
     m.committed += report.fold_set.count();
     owner_.commit(*values, report.fold_set);
     if (decided_) return;  // it could not

@@ -211,6 +211,7 @@ class coordinator {
   std::vector<interval_set> moved_;  // [k]: moved more than k times
   std::vector<backup> backups_;
   coordinator_counters counters_;
+  std::uint64_t losses_ = 0;         // since the last commit
   bool started_ = false;
   bool decided_ = false;
 };
