@@ -1,4 +1,4 @@
-#include "cuda/batch_region.hpp"
+#include "detail/batch_region.hpp"
 
 #include <algorithm>
 #include <cstring>
