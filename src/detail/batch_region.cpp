@@ -37,17 +37,6 @@ void add_boxes(const space_shape& shape, int d, std::int64_t begin, std::int64_t
   }
 }
 
-template <class Copy>
-void for_each_row(const box_layout& l, const Copy& copy)
-{
-  for (std::size_t p = 0; p < l.planes; ++p) {
-    for (std::size_t r = 0; r < l.rows; ++r) {
-      copy(l.data_offset + p * l.data_plane_pitch + r * l.data_pitch,
-           l.dense_offset + p * l.dense_plane_pitch + r * l.dense_pitch);
-    }
-  }
-}
-
 }  // namespace
 
 std::vector<box> boxes_of(const space_shape& shape, std::uint32_t begin, std::uint32_t end)
@@ -122,6 +111,13 @@ box_layout layout_of(const argument& a, const box& part, const box& whole) noexc
     l.dense_plane_pitch = in_bytes(dense_stride[0]);
   }
   return l;
+}
+
+box whole_of(const argument& a) noexcept
+{
+  box whole;
+  for (int d = 0; d < a.rank; ++d) whole.end[d] = a.extent[d];
+  return whole;
 }
 
 void copy_in(const argument& a, const box& part, const box& whole, std::byte* dense) noexcept
