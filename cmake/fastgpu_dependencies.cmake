@@ -5,6 +5,7 @@ find_package(Threads REQUIRED)
 find_package(Microsoft.GSL REQUIRED CONFIG)
 find_package(Boost 1.81 REQUIRED CONFIG)  # headers only
 find_package(OpenSSL 3.0 REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
 
 if(FASTGPU_DEVELOPER_MODE)  # for programs
   find_package(CLI11 REQUIRED CONFIG)
