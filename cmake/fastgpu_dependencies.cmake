@@ -7,6 +7,15 @@ find_package(Boost 1.81 REQUIRED CONFIG)  # headers only
 find_package(OpenSSL 3.0 REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
 
+# FlatBuffers: its compiler, and headers for our sources alone. Nothing of it is linked or installed.
+find_program(FASTGPU_FLATC flatc)
+find_path(FASTGPU_FLATBUFFERS_INCLUDE_DIR flatbuffers/flatbuffers.h)
+mark_as_advanced(FASTGPU_FLATC FASTGPU_FLATBUFFERS_INCLUDE_DIR)
+if(NOT FASTGPU_FLATC OR NOT FASTGPU_FLATBUFFERS_INCLUDE_DIR)
+  message(FATAL_ERROR "fastgpu needs FlatBuffers, headers and flatc of one version "
+    "(Debian: libflatbuffers-dev flatbuffers-compiler)")
+endif()
+
 if(FASTGPU_DEVELOPER_MODE)  # for programs
   find_package(CLI11 REQUIRED CONFIG)
   find_package(PNG REQUIRED)

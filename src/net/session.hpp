@@ -13,6 +13,7 @@
 
 #include "execute/environment.hpp"
 #include "net/messages.hpp"
+#include "net/payload_inbox.hpp"
 #include "net/peer.hpp"
 
 /// @file
@@ -25,11 +26,15 @@ struct session_limits {
   std::uint32_t frame_bytes = 1 << 20;
   std::uint32_t piece_bytes = 256 << 10;           ///< Of a payload, in one frame.
   std::uint64_t payload_bytes = std::uint64_t{16} << 30;
+  std::uint32_t window_bytes = 1 << 20;            ///< With so much given to write() and not written() no piece follows.
   std::uint64_t outbound_bytes = 64 << 20;         ///< Written and not yet taken by the peer's machine; more cuts it.
+  std::shared_ptr<payload_budget> budget{};        ///< For payloads that are coming, shared by sessions; null: no bound.
   seconds handshake{5.0};
   seconds heartbeat_every{0.5};
   seconds suspect_after{2.0};
   seconds dead_after{5.0};
+  seconds progress_within{10.0};                   ///< In the middle of a frame, so often,
+  std::uint64_t progress_bytes = 10 << 10;         ///< at least so much must have come.
 };
 
 /// What the two ends must agree on, and what this one says of itself.
@@ -45,14 +50,16 @@ struct session_self {
 /// destroyed, there.
 class session_events {
  public:
-  /// Bytes for the stream, in order. written() says when they have been taken.
+  /// Bytes for the stream, in order, all that is ready. written() says when they have been taken; until then hardly
+  /// more is given: what gathers meanwhile is one write.
   virtual void write(std::vector<std::byte> bytes) = 0;
   /// The peer was welcomed, or has welcomed us: jobs may be spoken of.
   virtual void opened() = 0;
   virtual void received(message&& what, payload&& bytes) = 0;
   /// The peer has been silent for long, or is heard again.
   virtual void suspected(bool now) = 0;
-  /// The session is over; `why` has no code where the peer said goodbye. Nothing is called afterwards.
+  /// The session is over; `why` has no code where the peer said goodbye, or close() was called. What was given to
+  /// write() has been written, unless the peer is beyond reach. Nothing is called afterwards.
   virtual void closed(const failure& why) = 0;
 
  protected:
@@ -81,13 +88,18 @@ class session {
   /// The stream has ended or failed.
   void ended(const failure& why);
 
-  /// Before opened() nothing is sent: it waits.
+  /// Before opened() nothing is sent: it waits. After closed() nothing is. What is longer than a frame ends the
+  /// session with errc::internal: see out_of_bounds(). A payload, though an empty one, is what makes a message one
+  /// "with a payload".
+  ///
+  /// @pre  No bytes with a message that carries none, by the dispatch table.
   void send(message what, std::shared_ptr<const payload> bytes = nullptr);
 
-  /// Says goodbye and closes.
+  /// Says goodbye, behind all messages without a payload, and closes as soon as that is written. Payloads that wait, or
+  /// are not sent to their ends, will not be.
   void close();
 
-  /// When tick() wants to be called, at the latest.
+  /// When tick() wants to be called, at the latest. Asked again after any other call.
   [[nodiscard]] std::optional<seconds> next_tick() const;
   void tick();
 

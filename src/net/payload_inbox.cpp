@@ -1,0 +1,55 @@
+#include "net/payload_inbox.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <gsl/assert>
+
+namespace fastgpu::inline v0::detail {
+
+void payload_inbox::begin(message&& what, std::uint64_t bytes)
+{
+  Expects(!what_ && bytes > 0);
+  what_ = std::move(what);
+  announced_ = bytes;
+}
+
+std::optional<failure> payload_inbox::add(std::span<const std::byte> piece)
+{
+  Expects(what_);
+  if (piece.size() > announced_ - bytes_.size()) {
+    return failure{make_error_code(errc::protocol_error), "a payload is longer than was announced"};
+  }
+  if (budget_) {
+    if (!budget_->take(piece.size())) {
+      return failure{std::make_error_code(std::errc::not_enough_memory),
+                     "there is no memory for a payload of " + std::to_string(announced_) + " bytes, after " +
+                         std::to_string(bytes_.size())};
+    }
+    taken_ += piece.size();
+  }
+  const auto needed = bytes_.size() + piece.size();
+  if (needed > bytes_.capacity()) bytes_.reserve(std::min<std::uint64_t>(announced_, std::max(2 * bytes_.capacity(), needed)));
+  bytes_.insert(bytes_.end(), piece.begin(), piece.end());
+  return std::nullopt;
+}
+
+payload_inbox::item payload_inbox::take()
+{
+  Expects(complete());
+  item whole{*std::move(what_), std::move(bytes_)};
+  clear();
+  return whole;
+}
+
+void payload_inbox::clear() noexcept
+{
+  if (budget_) budget_->give_back(taken_);
+  taken_ = 0;
+  announced_ = 0;
+  what_.reset();
+  bytes_ = {};
+}
+
+}  // namespace fastgpu::inline v0::detail
