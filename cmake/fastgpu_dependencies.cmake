@@ -5,7 +5,6 @@ find_package(Threads REQUIRED)
 find_package(Microsoft.GSL REQUIRED CONFIG)
 find_package(Boost 1.81 REQUIRED CONFIG)  # headers only
 find_package(OpenSSL 3.0 REQUIRED)
-find_package(OpenSSL 3 REQUIRED)
 
 # FlatBuffers: its compiler, and headers for our sources alone. Nothing of it is linked or installed.
 find_program(FASTGPU_FLATC flatc)

@@ -1,6 +1,7 @@
 #include "cluster/node_directory.hpp"
 
 #include <condition_variable>
+#include <exception>
 #include <utility>
 
 namespace fastgpu::inline v0::detail {
@@ -18,6 +19,7 @@ node_id node_directory::add(node_link_options options)
     bool known = false;
   } first;
   node_id id;
+  std::exception_ptr why;
   auto tell = std::make_shared<std::function<void()>>([&first] {
     const std::scoped_lock lock{first.mutex};
     first.known = true;
@@ -29,9 +31,15 @@ node_id node_directory::add(node_link_options options)
       note_devices();
       if (*tell) std::exchange(*tell, nullptr)();
     }));
-    for (auto* user : users_) user->node_added(*links_.back());
-    links_.back()->connect();
+    try {
+      links_.back()->connect();
+      for (auto* user : users_) user->node_added(*links_.back());
+    } catch (...) {  // the address, or no credentials for it
+      why = std::current_exception();
+      links_.pop_back();
+    }
   });
+  if (why) std::rethrow_exception(why);
   std::unique_lock lock{first.mutex};
   first.told.wait(lock, [&] { return first.known; });
   return id;

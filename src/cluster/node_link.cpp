@@ -40,7 +40,8 @@ void node_link::connected(result<byte_stream> stream)
   auto self = this_process(options_.credentials ? options_.credentials->name() : std::string{});
   self.wanted = role::submit;
   hello_at_ = on_.now();
-  session_ = std::make_unique<connection>(on_, std::move(stream).value(), std::move(self), *this, options_.limits);
+  connection_owner& me = *this;
+  session_ = std::make_unique<connection>(on_, std::move(stream).value(), std::move(self), me, options_.limits);
 }
 
 void node_link::try_later(const failure& why)

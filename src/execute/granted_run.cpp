@@ -150,7 +150,11 @@ granted_state run_state::state() const
   const auto lock = lock_soon(mutex_);
   granted_state s;
   for (std::uint32_t d = 0; d < devices_.size(); ++d) s.held += ledger_.assigned({d}).count();
-  s.hungry = hungry_locked();
+  for (const auto& w : workers_) {
+    s.unstarted += w.deque.size();
+    s.done += w.done.load(std::memory_order_relaxed);
+  }
+  s.hungry = s.unstarted == 0;
   s.sealed = total_->fold_set().count() + dropped_.count();
   s.finished = phase() != run_phase::running;
   return s;

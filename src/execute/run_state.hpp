@@ -66,6 +66,8 @@ struct sealed_part {
 /// What a granted run's grantor goes by.
 struct granted_state {
   std::uint64_t held = 0;     ///< Subtasks granted, and neither sealed nor given back.
+  std::uint64_t unstarted = 0;
+  std::uint64_t done = 0;     ///< Subtasks run, ever.
   bool hungry = false;        ///< None of them is left to start.
   std::uint64_t sealed = 0;   ///< Subtasks that take_sealed() would give.
   bool finished = false;
