@@ -1,13 +1,30 @@
 #include "cluster/node_directory.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <thread>
 #include <utility>
 
 namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr int patience_ms = 300;
+
+}  // namespace
 
 node_directory::~node_directory()
 {
+  net_.run([this] {
+    for (const auto& link : links_) link->leave();
+  });
+  // A goodbye takes a moment to go out; without it nodes would take this process for lost.
+  bool gone = false;
+  for (int i = 0; i < patience_ms && !gone; ++i) {
+    net_.run([&] { gone = std::all_of(links_.begin(), links_.end(), [](const auto& link) { return link->gone(); }); });
+    if (!gone) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
   net_.run([this] { links_.clear(); });
 }
 

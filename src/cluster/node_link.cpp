@@ -20,8 +20,13 @@ node_link::node_link(network& on, node_id id, node_link_options options, std::fu
 {
 }
 
-node_link::~node_link()
+node_link::~node_link() = default;
+
+void node_link::leave()
 {
+  leaving_ = true;
+  attempt_ = {};
+  again_.set(std::nullopt);
   if (session_) session_->close();
 }
 
@@ -103,6 +108,7 @@ void node_link::closed(connection& which, const failure& why)
   past_traffic_.bytes_sent += which.count().bytes_sent;
   past_traffic_.bytes_received += which.count().bytes_received;
   session_.reset();
+  if (leaving_) return;
   draining_ = false;
   jobs_ = 0;
   auto told = why;

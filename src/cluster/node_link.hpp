@@ -49,6 +49,9 @@ class node_link final : private connection_owner {
   ~node_link();
 
   void connect();
+  /// Says goodbye; gone() comes true soon.
+  void leave();
+  [[nodiscard]] bool gone() const noexcept { return leaving_ && !session_; }
   void add(node_user& user);
   void remove(node_user& user);
 
@@ -92,6 +95,7 @@ class node_link final : private connection_owner {
   bool ready_ = false;
   bool draining_ = false;
   bool warned_ = false;
+  bool leaving_ = false;
   seconds hello_at_{};
   double latency_s_ = 0;
   failure trouble_;

@@ -139,6 +139,8 @@ class coordinator {
 
   [[nodiscard]] bool decided() const noexcept { return decided_; }
   [[nodiscard]] bool joined(device_id device) const { return at(device).link != nullptr; }
+  /// It has left in good order, or is about to.
+  [[nodiscard]] bool drained(device_id device) const { return at(device).draining; }
   [[nodiscard]] const ledger& book() const noexcept { return ledger_; }
   [[nodiscard]] std::uint64_t retries() const noexcept { return grants_.retries(); }
   [[nodiscard]] std::uint64_t committed(device_id device) const { return at(device).committed; }

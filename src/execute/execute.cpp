@@ -123,14 +123,16 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
                         const run_options& options, fold_kind fold)
 {
   const auto& data = job->data;
-  if (core->devices().empty()) throw error{errc::no_usable_device, "devices: none, and no node was added"};
+  if (core->devices().empty() && data.shape.count > 0) {
+    throw error{errc::no_usable_device, "devices: none, and no node was added"};
+  }
   placement made;
   double assign_s = 0;
-  if (given == nullptr) {
+  if (given == nullptr && !core->devices().empty()) {
     const auto begin = steady_clock::now();
     made = assign(subtask_list{data.shape}, choose_devices(*core, data, fold, options), options.policy);
     assign_s = std::chrono::duration<double>(steady_clock::now() - begin).count();
-  } else {
+  } else if (given != nullptr) {
     check_placement(*given, data, core->devices().size());
     std::vector<device_info> devices;
     for (const auto& entry : given->entries) devices.push_back(core->devices()[entry.device.value]->info());

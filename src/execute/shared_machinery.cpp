@@ -298,7 +298,7 @@ void shared_machinery::fill_summary()
     d.name = n->node().name();
     d.subtasks = boss_.committed(n->device());
     d.share = count == 0 ? 0 : static_cast<double>(d.subtasks) / count;
-    d.lost = !boss_.joined(n->device());
+    d.lost = d.subtasks > 0 && !boss_.joined(n->device()) && !boss_.drained(n->device());
     s.devices.push_back(std::move(d));
   }
 }

@@ -43,7 +43,9 @@ interval whole_spans(interval range, const space_shape& shape)
 std::vector<device_info> choose_shared(const cluster_core& core, const job_data& job, fold_kind fold,
                                        const run_options& options)
 {
-  auto all = match(core.describe_all(job.code), options.need);
+  auto all = core.describe_all(job.code);
+  if (all.empty()) return all;
+  all = match(all, options.need);
   std::vector<device_info> remote;
   for (const auto& d : all) {
     if (!here(d)) remote.push_back(d);

@@ -26,6 +26,7 @@ connection::connection(network& on, byte_stream stream, session_self self, conne
                    rearm();
                  },
                  [this](const failure& why) {
+                   if (closing_) return end_later({});
                    session_.ended(why);
                    rearm();
                  }});
@@ -37,17 +38,17 @@ connection::~connection() { *alive_ = nullptr; }
 
 void connection::send(message what, std::shared_ptr<const payload> bytes)
 {
-  if (over_) return;
+  if (over_ || closing_) return;
   session_.send(std::move(what), std::move(bytes));
   rearm();
 }
 
 void connection::close()
 {
-  if (over_) return;
+  if (over_ || closing_) return;
+  closing_ = true;  // over when the goodbye is on its way: a process may end then
   session_.close();
   stream_.close();
-  end_later({});
 }
 
 void connection::cut(const failure& why)
@@ -67,7 +68,7 @@ void connection::opened()
 
 void connection::received(message&& what, payload&& bytes)
 {
-  if (!over_) owner_.received(*this, std::move(what), std::move(bytes));
+  if (!over_ && !closing_) owner_.received(*this, std::move(what), std::move(bytes));
 }
 
 void connection::suspected(bool now)
@@ -77,6 +78,7 @@ void connection::suspected(bool now)
 
 void connection::closed(const failure& why)
 {
+  if (closing_) return;
   stream_.close();  // what the session said last is still written
   end_later(why);
 }
@@ -92,7 +94,7 @@ void connection::end_later(const failure& why)
 
 void connection::rearm()
 {
-  if (!over_) tick_.set(session_.next_tick());
+  if (!over_ && !closing_) tick_.set(session_.next_tick());
 }
 
 }  // namespace fastgpu::inline v0::detail

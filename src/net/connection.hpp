@@ -65,6 +65,7 @@ class connection final : private session_events {
   session session_;
   alarm tick_;
   std::shared_ptr<connection*> alive_;  // null behind it once this is gone
+  bool closing_ = false;  // goodbye was said
   bool over_ = false;
 };
 

@@ -1,0 +1,339 @@
+#include <fastgpu/cluster/node.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fastgpu/fastgpu.hpp>
+
+#include "support/failure_of.hpp"
+#include "support/folder.hpp"
+#include "support/splitmix.hpp"
+
+/// @file
+/// Runs shared with nodes. Nodes and coordinator are in one process here, over Unix sockets: what crosses them is the
+/// same as between machines.
+
+namespace nodes_test {
+
+using fastgpu::cluster;
+using fastgpu::errc;
+
+/// A double over many powers of two, so that every order of additions has its own bits.
+struct rough {
+  double operator()(std::uint64_t i) const
+  {
+    const auto bits = support::mix(i);
+    return std::ldexp(static_cast<double>(static_cast<std::int64_t>(bits) >> 11), static_cast<int>(bits % 61) - 80);
+  }
+};
+FASTGPU_REGISTER("test.nodes.rough", rough)
+
+struct mixed {
+  std::uint64_t operator()(std::uint64_t i) const { return support::mix(i); }
+};
+FASTGPU_REGISTER("test.nodes.mixed", mixed)
+
+struct slow_mixed {
+  std::uint32_t microseconds;
+  std::uint64_t operator()(std::uint64_t i) const
+  {
+    std::this_thread::sleep_for(std::chrono::microseconds{microseconds});
+    return support::mix(i);
+  }
+};
+FASTGPU_REGISTER("test.nodes.slow_mixed", slow_mixed)
+
+struct thrower {
+  std::uint64_t at;
+  std::uint64_t operator()(std::uint64_t i) const
+  {
+    if (i == at) throw std::runtime_error{"as it was told"};
+    return i;
+  }
+};
+FASTGPU_REGISTER("test.nodes.thrower", thrower)
+
+/// Mean of 3 x 3 neighbours, plus a table's value, times a number.
+struct blur {
+  void operator()(fastgpu::index<2> at, fastgpu::in2<float> in, fastgpu::in1<float> table, float scale,
+                  fastgpu::out2<float> out) const
+  {
+    float sum = 0;
+    for (std::int64_t y = -1; y <= 1; ++y) {
+      for (std::int64_t x = -1; x <= 1; ++x) sum += in({at[0] + y, at[1] + x});
+    }
+    out(at) = scale * sum + table({at[0] % 7});
+  }
+};
+FASTGPU_REGISTER("test.nodes.blur", blur)
+
+/// Some nodes with two threads each, in a folder of their sockets.
+class Nodes : public testing::Test {
+ protected:
+  fastgpu::node& start(const std::string& devices = "host:2")
+  {
+    auto name = std::to_string(nodes_.size() + 1);
+    name.insert(0, 1, 'n');
+    nodes_.push_back(std::make_unique<fastgpu::node>(fastgpu::node_options{
+        .listen = "unix:" + folder_.path(name), .name = name, .devices = {.devices = devices}}));
+    return *nodes_.back();
+  }
+  /// A cluster of `local` devices and all nodes so far.
+  cluster join(const std::string& local = "none")
+  {
+    cluster c{local};
+    for (const auto& n : nodes_) c.add_node(n->address());
+    return c;
+  }
+  void kill(std::size_t number) { nodes_.at(number).reset(); }
+
+  support::folder folder_;
+  std::vector<std::unique_ptr<fastgpu::node>> nodes_;
+};
+
+constexpr std::uint64_t many = 300'001;
+
+std::uint64_t sum_of_mixed(std::uint64_t n)
+{
+  std::uint64_t sum = 0;
+  for (std::uint64_t i = 0; i < n; ++i) sum += support::mix(i);
+  return sum;
+}
+
+TEST_F(Nodes, GiveTheBitsOfOneMachine)
+{
+  start();
+  start("host:1*2");
+  auto shared = join("host:1");
+  auto alone = join("none");
+  cluster here{"host:2"};
+  for (const auto mode : {fastgpu::reduction::ordered, fastgpu::reduction::exact}) {
+    const fastgpu::run_options options{.reduction = mode};
+    const auto expected = fastgpu::reduce(here, many, rough{}, fastgpu::sum<double>{}, options).get();
+    EXPECT_EQ(fastgpu::reduce(shared, many, rough{}, fastgpu::sum<double>{}, options).get(), expected);
+    EXPECT_EQ(fastgpu::reduce(alone, many, rough{}, fastgpu::sum<double>{}, options).get(), expected);
+  }
+  EXPECT_EQ(fastgpu::reduce(shared, many, mixed{}, fastgpu::sum<std::uint64_t>{}).get(), sum_of_mixed(many));
+}
+
+TEST_F(Nodes, ServeRunsOfAnySize)
+{
+  start();
+  auto c = join();
+  for (const std::uint64_t n : {0, 1, 2, 3, 7, 255, 256, 257, 65'537}) {
+    EXPECT_EQ(fastgpu::reduce(c, n, mixed{}, fastgpu::sum<std::uint64_t>{}).get(), sum_of_mixed(n)) << n;
+  }
+}
+
+TEST_F(Nodes, AllTakePartAndTheSummarySaysHow)
+{
+  start();
+  start();
+  auto c = join("host:1");
+  EXPECT_EQ(c.devices().size(), 3);
+  EXPECT_EQ(c.devices()[2].name, "n2/host:2");
+  const auto job = fastgpu::make_job(fastgpu::space<1>{2000, fastgpu::by_size{1}}, slow_mixed{100},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  const auto value = fastgpu::aggregate(fastgpu::execute(c, job));
+  EXPECT_EQ(value.get(), sum_of_mixed(2000));
+  ASSERT_EQ(value.summary().devices.size(), 3);
+  std::uint64_t all = 0;
+  for (const auto& d : value.summary().devices) {
+    EXPECT_GT(d.subtasks, 0) << d.name;
+    EXPECT_FALSE(d.lost);
+    all += d.subtasks;
+  }
+  EXPECT_EQ(all, 2000);
+  EXPECT_EQ(value.summary().devices[1].name, "n1");
+}
+
+TEST_F(Nodes, FillTheUsersMemoryBlockByBlock)
+{
+  constexpr std::int64_t rows = 251;
+  constexpr std::int64_t columns = 397;
+  std::vector<float> picture(rows * columns);
+  for (std::size_t i = 0; i < picture.size(); ++i) picture[i] = static_cast<float>(support::mix(i) % 1000);
+  const std::vector<float> table{1, 2, 3, 4, 5, 6, 7};
+  const auto filter = [&](cluster& c) {
+    std::vector<float> out(picture.size(), -1.0f);
+    const auto job = fastgpu::make_job(
+        fastgpu::space<2>{{rows, columns}, fastgpu::by_size{16, 32}}, blur{},
+        fastgpu::slices(fastgpu::matrix(picture.data(), rows, columns), 1, fastgpu::border::reflect_101),
+        fastgpu::broadcast(table), 0.25f, fastgpu::gather(fastgpu::matrix(out.data(), rows, columns)));
+    fastgpu::aggregate(fastgpu::execute(c, job));
+    return out;
+  };
+  start();
+  start();
+  cluster here{"host:1"};
+  auto shared = join("host:1");
+  auto alone = join();
+  const auto expected = filter(here);
+  EXPECT_EQ(filter(shared), expected);
+  EXPECT_EQ(filter(alone), expected);
+  EXPECT_EQ(filter(alone), expected);  // the table is there already
+}
+
+TEST_F(Nodes, MayDieInTheMidst)
+{
+  start();
+  start();
+  auto c = join("host:1");
+  const auto job = fastgpu::make_job(fastgpu::space<1>{6000, fastgpu::by_size{1}}, slow_mixed{200},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  auto run = fastgpu::execute(c, job);
+  while (run.progress().done < 1000) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  kill(0);
+  const auto value = fastgpu::aggregate(run);
+  EXPECT_EQ(value.get(), sum_of_mixed(6000));
+}
+
+TEST_F(Nodes, MayJoinInTheMidst)
+{
+  auto c = join("host:1");
+  const auto job = fastgpu::make_job(fastgpu::space<1>{3000, fastgpu::by_size{1}}, slow_mixed{200},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  c.add_node(start().address());
+  auto run = fastgpu::execute(c, job);
+  while (run.progress().done < 200) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  c.add_node(start().address());
+  const auto value = fastgpu::aggregate(run);
+  EXPECT_EQ(value.get(), sum_of_mixed(3000));
+  ASSERT_EQ(value.summary().devices.size(), 3);
+  EXPECT_GT(value.summary().devices[2].subtasks, 0);
+}
+
+TEST_F(Nodes, LeaveInGoodOrderWhenDrained)
+{
+  auto& first = start();
+  start();
+  auto c = join();
+  const auto job = fastgpu::make_job(fastgpu::space<1>{6000, fastgpu::by_size{1}}, slow_mixed{200},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  auto run = fastgpu::execute(c, job);
+  while (run.progress().done < 500) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  first.drain();
+  first.run();  // returns when it has nothing more
+  EXPECT_FALSE(run.finished());
+  const auto value = fastgpu::aggregate(run);
+  EXPECT_EQ(value.get(), sum_of_mixed(6000));
+  EXPECT_FALSE(value.summary().devices[0].lost);
+  EXPECT_GT(value.summary().devices[0].subtasks, 0);
+  EXPECT_EQ(value.summary().wasted, 0);
+}
+
+TEST_F(Nodes, RetryWhatTheirDevicesFailAt)
+{
+  start("faulty:1*2,host:1");
+  start("faulty:7*3");
+  auto c = join("host:1");
+  for (int i = 0; i < 10; ++i) {
+    const auto job = fastgpu::make_job(fastgpu::space<1>{500, fastgpu::by_size{1}}, slow_mixed{20},
+                                       fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+    EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(c, job)).get(), sum_of_mixed(500));
+  }
+}
+
+TEST_F(Nodes, TellWhichSubtaskOfAKernelFailed)
+{
+  start();
+  auto c = join();
+  const auto job = fastgpu::make_job(fastgpu::space<1>{1000, fastgpu::by_size{10}}, thrower{777},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  const auto why = support::failure_of([&] { fastgpu::aggregate(fastgpu::execute(c, job)); });
+  EXPECT_EQ(why.code, errc::kernel_failed);
+  EXPECT_EQ(why.subtask, 77);
+  EXPECT_NE(why.detail.find("as it was told"), std::string::npos) << why.detail;
+}
+
+TEST_F(Nodes, AreNotUsedForKernelsWithoutAName)
+{
+  start();
+  auto with_cores = join("host:1");
+  auto without = join();
+  const auto sum = [](cluster& c) {
+    return fastgpu::reduce(c, 1000, [](std::uint64_t i) { return i; }, fastgpu::sum<std::uint64_t>{}).get();
+  };
+  EXPECT_EQ(sum(with_cores), 499'500);
+  EXPECT_EQ(support::failure_of([&] { (void)sum(without); }).code, errc::kernel_not_registered);
+}
+
+TEST_F(Nodes, ThatCannotBeReachedAreTriedAgainLater)
+{
+  cluster c{"host:1"};
+  c.add_node("unix:" + folder_.path("n1"));  // nobody there: a warning
+  EXPECT_EQ(c.devices().size(), 1);
+  EXPECT_EQ(fastgpu::reduce(c, 1000, mixed{}, fastgpu::sum<std::uint64_t>{}).get(), sum_of_mixed(1000));
+  start();
+  for (int i = 0; i < 2000 && c.devices().size() < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  EXPECT_EQ(c.devices().size(), 2);
+}
+
+TEST_F(Nodes, WithoutAnyDeviceARunIsRefused)
+{
+  cluster c{"none"};
+  c.add_node("unix:" + folder_.path("n1"));
+  EXPECT_EQ(support::failure_of([&] { (void)fastgpu::reduce(c, 1000, mixed{}, fastgpu::sum<std::uint64_t>{}); }).code,
+            errc::no_usable_device);
+}
+
+TEST_F(Nodes, StopWhenTheRunIsCancelled)
+{
+  start();
+  auto c = join("host:1");
+  const auto job = fastgpu::make_job(fastgpu::space<1>{100'000, fastgpu::by_size{1}}, slow_mixed{1000},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  auto run = fastgpu::execute(c, job);
+  while (run.progress().done < 10) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  run.cancel();
+  EXPECT_EQ(run.wait().kind(), fastgpu::outcome_kind::cancelled);
+  // The node is free again.
+  EXPECT_EQ(fastgpu::reduce(c, 1000, mixed{}, fastgpu::sum<std::uint64_t>{}).get(), sum_of_mixed(1000));
+}
+
+TEST_F(Nodes, KeepARunsDeadline)
+{
+  start();
+  auto c = join();
+  const auto job = fastgpu::make_job(fastgpu::space<1>{100'000, fastgpu::by_size{1}}, slow_mixed{1000},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  auto run = fastgpu::execute(c, job, {.deadline = fastgpu::seconds{0.05}});
+  EXPECT_EQ(run.wait().kind(), fastgpu::outcome_kind::deadline);
+}
+
+TEST_F(Nodes, ServeManyRunsAtATime)
+{
+  start();
+  start();
+  auto c = join("host:1");
+  std::vector<fastgpu::run<std::uint64_t>> runs;
+  for (int i = 0; i < 20; ++i) {
+    const auto job = fastgpu::make_job(fastgpu::space<1>{1000 + i, fastgpu::by_size{7}}, mixed{},
+                                       fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+    runs.push_back(fastgpu::execute(c, job));
+  }
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(fastgpu::aggregate(runs[i]).get(), sum_of_mixed(1000 + i));
+}
+
+TEST_F(Nodes, TakeThePlacementThatTheyAreGiven)
+{
+  start();
+  start();
+  auto c = join("host:1");
+  const auto job = fastgpu::make_job(fastgpu::space<1>{900, fastgpu::by_size{1}}, mixed{},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  const auto placement = fastgpu::assign(fastgpu::decompose(job), c.devices(), fastgpu::equal{});
+  ASSERT_EQ(placement.entries.size(), 3);
+  EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(c, job, placement)).get(), sum_of_mixed(900));
+}
+
+}  // namespace nodes_test
