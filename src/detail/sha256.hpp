@@ -27,8 +27,7 @@ class sha256 {
   sha256& add_bytes(const void* bytes, std::size_t count);
 
   template <class T>
-    requires std::is_arithmetic_v<T>
-  sha256& add(T number)
+  requires std::is_arithmetic_v<T> sha256& add(T number)
   {
     unsigned char bytes[sizeof(T)];
     std::memcpy(bytes, &number, sizeof(T));

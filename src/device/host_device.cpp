@@ -13,6 +13,8 @@
 
 #include <gsl/assert>
 
+#include "device/numeric_class.hpp"
+
 namespace fastgpu::inline v0::detail {
 namespace {
 
@@ -100,7 +102,7 @@ device_info describe_host(device_id id, std::uint32_t threads, std::string name,
   const auto pages = sysconf(_SC_PHYS_PAGES);
   const auto page = sysconf(_SC_PAGESIZE);
   if (pages > 0 && page > 0) info.memory_bytes = static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
-  info.numeric_class = "host";
+  info.numeric_class = host_numeric_class();
   return info;
 }
 

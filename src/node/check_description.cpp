@@ -166,8 +166,7 @@ bool kind_fits(const argument_form& form, const argument_description& a)
 {
   if (a.kind > static_cast<std::uint8_t>(argument_kind::tally)) return false;
   const auto kind = static_cast<argument_kind>(a.kind);
-  return kind == form.kind ||
-         (form.kind == argument_kind::broadcast && kind == argument_kind::slices && a.halo == 0);
+  return kind == form.kind || (form.kind == argument_kind::broadcast && kind == argument_kind::slices && a.halo == 0);
 }
 
 /// Checks one argument and adds the bytes of its data to `data_bytes`.

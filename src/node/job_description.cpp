@@ -68,20 +68,22 @@ std::optional<failure> why_not_remote(const job_data& job)
   const auto kernel = "kernel '" + std::string{code.kernel} + "'";
   if (!code.travels) {
     return failure{make_error_code(errc::invalid_argument),
-                   kernel + " cannot be sent to nodes: it, its operation and its arguments by value must be trivially "
-                            "copyable and aligned to 64 bytes at most"};
+                   kernel +
+                       " cannot be sent to nodes: it, its operation and its arguments by value must be trivially "
+                       "copyable and aligned to 64 bytes at most"};
   }
   if (find_program(code.kernel, signature_of(code)) != &code) {
     return failure{make_error_code(errc::kernel_not_registered),
-                   kernel + " has several programs whose types read the same, so a node could take another: give their "
-                            "operations named types"};
+                   kernel +
+                       " has several programs whose types read the same, so a node could take another: give their "
+                       "operations named types"};
   }
   for (std::uint32_t i = 0; i < job.argument_count; ++i) {
     const auto& a = job.arguments[i];
     const auto argument = "argument " + std::to_string(i) + " of " + kernel;
     if (a.free_shape) {
       return failure{make_error_code(errc::invalid_argument),
-                     argument + " is scatter(): nobody can tell which of its elements a node has written; use gather()"};
+                     argument + " is scatter(): nobody can tell what of it a node has written; use gather()"};
     }
     if (a.where.kind == memory_kind::device) {
       return failure{make_error_code(errc::invalid_argument),

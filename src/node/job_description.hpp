@@ -27,7 +27,8 @@ struct received_job_limits {
 };
 
 /// Why `job` is no job of program `code` that can run here: nothing where it is one. Nothing in it is taken for granted
-/// but what its vectors and strings are; afterwards all of it can be.
+/// but what its vectors and strings are; afterwards all of it can be. (But the kernel: it is a program's code over bytes
+/// that are the coordinator's, and reads as far as it reads. Who may send jobs is trusted to send kernels.)
 [[nodiscard]] std::optional<failure> check_description(const job_description& job, const program& code,
                                                        const received_job_limits& limits);
 

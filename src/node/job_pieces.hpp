@@ -14,7 +14,7 @@
 namespace fastgpu::inline v0::detail {
 
 /// The boxes of slices that `range` needs and the node has not got, each of `bytes_max` at most where an element allows
-/// it. None overlaps another, nor what was sent for `sent`, which `range` is then a part of. Job numbers are left to the
+/// it. None overlaps another, nor what was sent for `sent`, to which `range` is added. Job numbers are left to the
 /// caller.
 ///
 /// @param sent  Subtasks whose data this node has: what this function was called with for it before.

@@ -20,10 +20,7 @@ aligned_bytes copy_of(const std::vector<std::byte>& bytes)
   return copy;
 }
 
-std::size_t data_bytes(const argument& a)
-{
-  return static_cast<std::size_t>(count_of(whole_of(a))) * a.element_bytes;
-}
+std::size_t data_bytes(const argument& a) { return static_cast<std::size_t>(count_of(whole_of(a))) * a.element_bytes; }
 
 argument argument_of(const argument_description& what)
 {
@@ -96,8 +93,8 @@ received_job::received_job(const job_description& what, const program& code, con
         a.data = place.data();
         break;
       case argument_kind::broadcast:
-        broadcast = data_bytes(a) == 0 ? std::make_shared<const mapped_bytes>()
-                                       : contents.find(from.content, data_bytes(a));
+        broadcast =
+            data_bytes(a) == 0 ? std::make_shared<const mapped_bytes>() : contents.find(from.content, data_bytes(a));
         if (broadcast) a.data = broadcast->data();
         break;
     }
@@ -124,9 +121,8 @@ std::vector<std::uint32_t> received_job::missing() const
 std::optional<failure> received_job::store_piece(const job_data_piece& piece, std::span<const std::byte> bytes)
 {
   const auto wrong = [&](const char* why) {
-    return failure{make_error_code(errc::protocol_error),
-                   "a piece of argument " + std::to_string(piece.argument) + " of kernel '" + data.code->kernel + "' " +
-                       why};
+    return failure{make_error_code(errc::protocol_error), "a piece of argument " + std::to_string(piece.argument) +
+                                                              " of kernel '" + data.code->kernel + "' " + why};
   };
   if (piece.argument >= arguments_.size()) return wrong("came, which there is not");
   auto& a = arguments_[piece.argument];

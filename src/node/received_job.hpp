@@ -56,10 +56,10 @@ class received_job final : public job_storage {
   aligned_bytes kernel_;
   aligned_bytes operation_;
   std::vector<argument> arguments_;
-  std::vector<aligned_bytes> values_;     // by argument; null for others
-  std::vector<mapped_bytes> places_;      // by argument, of slices and outputs; empty for others
-  std::vector<content_hash> hashes_;      // by argument, of broadcasts
-  std::vector<content> broadcasts_;       // by argument; null until it has come, and for others
+  std::vector<aligned_bytes> values_;  // by argument; null for others
+  std::vector<mapped_bytes> places_;   // by argument, of slices and outputs; empty for others
+  std::vector<content_hash> hashes_;   // by argument, of broadcasts
+  std::vector<content> broadcasts_;    // by argument; null until it has come, and for others
 };
 
 }  // namespace fastgpu::inline v0::detail

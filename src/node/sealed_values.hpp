@@ -28,7 +28,7 @@ namespace fastgpu::inline v0::detail {
 struct arrived_partial {
   std::unique_ptr<partial> values;  ///< To be absorbed.
   payload bytes;
-  std::size_t blocks_at = 0;        ///< Where the blocks begin in them.
+  std::size_t blocks_at = 0;  ///< Where the blocks begin in them.
 };
 
 /// Takes a partial apart and checks it: all that can be, so that what follows cannot fail.

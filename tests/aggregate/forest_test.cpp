@@ -142,6 +142,14 @@ TEST(Forest, GivesTheTreesBitsAlsoPackedAndUnpacked)
   }
 }
 
+TEST(Forest, KnowsItsSpans)
+{
+  auto f = make_forest(7);
+  EXPECT_TRUE(f.spans().empty());
+  for (const std::uint32_t s : {6u, 0u, 1u, 3u}) push(f, s);  // the last one moves up beyond the end
+  EXPECT_EQ(f.spans().intervals(), (std::vector<fastgpu::interval>{{0, 2}, {3, 4}, {6, 7}}));
+}
+
 TEST(Forest, PacksANodeIntoItsPlaceAndItsValue)
 {
   auto f = make_forest(8);

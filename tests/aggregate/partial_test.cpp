@@ -50,8 +50,17 @@ void fold(partial& into, const job_data& job, interval batch)
   job.code->run_host(job, batch.begin, batch.end, into.target(), context);
 }
 
-/// Cuts all subtasks of `job` into batches at spans, gives them to some partials in any order, and absorbs these in any
-/// order into one.
+/// What another process has of `sent` once it was packed, sent and unpacked.
+std::unique_ptr<partial> in_another_process(const job_data& job, fold_kind kind, partial& sent)
+{
+  auto arrived = std::make_unique<partial>(job, kind);
+  EXPECT_TRUE(arrived->unpack(sent.pack(), sent.fold_set()));
+  EXPECT_EQ(arrived->fold_set(), sent.fold_set());
+  return arrived;
+}
+
+/// Cuts all subtasks of `job` into batches at spans, gives them to some partials in any order, of which some come from
+/// other processes, and absorbs these in any order into one.
 std::unique_ptr<partial> fold_in_pieces(const job_data& job, fold_kind kind, std::mt19937_64& random)
 {
   const auto span = std::uint32_t{1} << job.shape.span_log2;
@@ -69,7 +78,10 @@ std::unique_ptr<partial> fold_in_pieces(const job_data& job, fold_kind kind, std
   for (const auto& batch : batches) fold(*partials[random() % partials.size()], job, batch);
   auto total = std::make_unique<partial>(job, kind);
   std::shuffle(partials.begin(), partials.end(), random);
-  for (auto& part : partials) total->absorb(std::move(*part));
+  for (auto& part : partials) {
+    if (!part->empty() && random() % 2 == 0) part = in_another_process(job, kind, *part);
+    total->absorb(std::move(*part));
+  }
   EXPECT_EQ(total->fold_set().intervals(), (std::vector<interval>{{0, job.shape.count}}));
   return total;
 }

@@ -14,6 +14,7 @@
 
 #include <fastgpu/fastgpu.hpp>
 
+#include "device/numeric_class.hpp"
 #include "device/paced_device.hpp"
 #include "support/device_cluster.hpp"
 #include "support/failure_of.hpp"
@@ -267,7 +268,7 @@ TEST_F(GpuRuns, UseTheHostForProgramsWithoutAnEntry)
   EXPECT_EQ(value.get(), 100);
   EXPECT_EQ(value.summary().devices[0].batches, 0u);
   EXPECT_EQ(value.summary().devices[1].subtasks, 10u);
-  EXPECT_EQ(value.summary().numeric_class, "host");
+  EXPECT_EQ(value.summary().numeric_class, fastgpu::detail::host_numeric_class());
   EXPECT_EQ(failure_of([&] { (void)support::start(cluster_of({}, beside::host, "gpu,slow"), job); }).detail,
             "this kernel, which has no registered name, has no entry for back end 'cuda' of device 0 (gpu)");
 }

@@ -15,6 +15,7 @@
 #include "cuda/cuda_device.hpp"
 #include "device/faulty_device.hpp"
 #include "device/host_device.hpp"
+#include "device/numeric_class.hpp"
 #include "device/paced_device.hpp"
 #include "support/async_device.hpp"
 #include "support/device_conformance.hpp"
@@ -95,7 +96,7 @@ TEST_P(DeviceConformance, DescribesItself)
   EXPECT_GT(info.memory_bytes, 0u);
   const bool on_host = info.backend == "host";
   EXPECT_EQ(info.compute_capability, on_host ? 0 : 90);
-  EXPECT_EQ(info.numeric_class, on_host ? "host" : "cuda sm_90");
+  EXPECT_EQ(info.numeric_class, on_host ? fastgpu::detail::host_numeric_class() : "cuda sm_90");
 }
 
 TEST_P(DeviceConformance, TakesAtLeastOneBatch)

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -19,8 +21,8 @@
 
 namespace shipped {
 
-using fastgpu::detail::fold_kind;
 using fastgpu::index;
+using fastgpu::detail::fold_kind;
 
 /// A job, how it is reduced, and the memory it writes.
 struct example {
@@ -115,7 +117,7 @@ struct stencil {
         auto behind = at;
         before[d] -= k;
         behind[d] += k;
-        total = total * 31 + in(before) * (d + 2) + in(behind) * k;
+        total = total * 31 + in(before) * (d + 2) + in(behind)*k;
       }
     }
     auto corner = at;
@@ -207,7 +209,8 @@ inline example everything_job(fastgpu::extents<3> size, fold_kind fold)
       fastgpu::broadcast(fastgpu::matrix(table->data(), 2, 3, 5)),
       fastgpu::slices(fastgpu::volume(field->data(), size[0], size[1], size[2]), 1, fastgpu::border::constant, -2.f),
       fastgpu::slices(fastgpu::volume(mask->data(), size[0], size[1], size[2])), std::uint32_t{11},
-      fastgpu::gather(fastgpu::volume(out->data(), size[0], size[1], size[2])), fastgpu::reduced(fastgpu::sum<double>{}));
+      fastgpu::gather(fastgpu::volume(out->data(), size[0], size[1], size[2])),
+      fastgpu::reduced(fastgpu::sum<double>{}));
   auto e = keep("everything, fold " + std::to_string(static_cast<int>(fold)), job, fold, weights, table, field, mask);
   return with_output(e, out);
 }
@@ -220,6 +223,13 @@ example scale_job(std::string name, const Over& over, std::size_t n)
   const auto job = fastgpu::make_job(over, scale{}, fastgpu::slices(*in), 2.5, fastgpu::gather(*out));
   auto e = keep(std::move(name), job, fold_kind::none, in);
   return with_output(e, out);
+}
+
+/// `usual` seeds, or as many times that as FASTGPU_NODE_SEEDS says.
+inline std::uint64_t seeds(std::uint64_t usual)
+{
+  const auto* times = std::getenv("FASTGPU_NODE_SEEDS");
+  return times == nullptr ? usual : usual * std::strtoull(times, nullptr, 10);
 }
 
 /// One of each, of `n` indices or about.
@@ -235,12 +245,17 @@ inline std::vector<example> examples_of(std::int64_t n)
     all.push_back(keep("rough, fold " + std::to_string(static_cast<int>(fold)),
                        make_job(line, rough_of{7}, reduced(fastgpu::sum<double>{})), fold));
   }
-  all.push_back(keep("whole, fast", make_job(line, whole_of_index{}, reduced(fastgpu::sum<double>{})), fold_kind::single));
+  all.push_back(
+      keep("whole, fast", make_job(line, whole_of_index{}, reduced(fastgpu::sum<double>{})), fold_kind::single));
   all.push_back(keep("odd", make_job(line, counts_odd{}, reduced(fastgpu::sum<std::uint64_t>{})), fold_kind::single));
-  all.push_back(keep("linear maps", make_job(fastgpu::space<2>{extents<2>{{n / 5, 7}}, by_size{2, 3}}, linear_at{},
-                                             reduced(compose{})), fold_kind::ordered));
-  all.push_back(keep("bins", make_job(line, bins_whole{}, reduced(fastgpu::sum<std::uint32_t>{}, 13)), fold_kind::single));
-  all.push_back(keep("rough bins", make_job(line, bins_rough{}, reduced(fastgpu::sum<double>{}, 7)), fold_kind::ordered));
+  all.push_back(
+      keep("linear maps",
+           make_job(fastgpu::space<2>{extents<2>{{n / 5, 7}}, by_size{2, 3}}, linear_at{}, reduced(compose{})),
+           fold_kind::ordered));
+  all.push_back(
+      keep("bins", make_job(line, bins_whole{}, reduced(fastgpu::sum<std::uint32_t>{}, 13)), fold_kind::single));
+  all.push_back(
+      keep("rough bins", make_job(line, bins_rough{}, reduced(fastgpu::sum<double>{}, 7)), fold_kind::ordered));
   all.push_back(scale_job("scale", line, static_cast<std::size_t>(n)));
 
   std::vector<double> costs(static_cast<std::size_t>(n));

@@ -29,7 +29,8 @@ struct device_info {
   std::string pci_address{};         ///< Of a GPU: "0000:17:00.0".
   std::int32_t driver = 0;           ///< Of a GPU: 1000 x major + 10 x minor of the CUDA version its driver supports.
   std::vector<std::string> labels;   ///< Free words that requirements can ask for.
-  std::string numeric_class;         ///< Devices of one class give the same bits for the same kernel.
+  /// Devices of one class give the same bits for the same kernel: "host x86-64-v3 glibc-2.36", "cuda sm_90".
+  std::string numeric_class;
   /// Iteration indices a second, of the kernel that it ran last; 0: none. Placements that execute() makes go by the
   /// speed at the job's own kernel.
   double speed = 0;
