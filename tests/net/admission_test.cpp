@@ -13,7 +13,7 @@ using fastgpu::detail::admission_limits;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr admission_limits small{.unauthenticated = 3, .per_address = 2, .waiting = 4};
+constexpr admission_limits small{.unauthenticated = 3, .per_address = 2, .waiting = 4, .patience = seconds{0.25}};
 
 std::vector<admission::ticket> dropped(const admission::decisions& what)
 {
@@ -123,7 +123,7 @@ TEST(Admission, ForgetsWhoIsDropped)
 // However many stall, an honest one that comes later has its place within one patience.
 TEST(Admission, DelaysAnHonestOneByOnePatienceAmongAThousandThatStall)
 {
-  admission door{{}};
+  admission door{{.patience = seconds{0.25}}};
   for (admission::ticket who = 1; who <= 1000; ++who) (void)come(door, who, "a", 0.001 * static_cast<double>(who));
   double now = 1.0;
   for (admission::ticket honest = 1001; honest <= 1020; ++honest) {
