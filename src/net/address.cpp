@@ -55,7 +55,7 @@ address parse_address(std::string_view text)
   } else if (host.find(':') != host.npos) {
     refuse(text, "brackets around an IPv6 address");
   }
-  if (host.empty() || host.find_first_of(std::string_view{" \t\r\n/\0", 6}) != host.npos) refuse(text, forms);
+  if (host.empty() || host.find_first_of(std::string_view{" \t\r\n/@\0", 7}) != host.npos) refuse(text, forms);
   parsed.host = host;
 
   const auto port = rest.substr(colon + 1);

@@ -19,7 +19,7 @@ struct admission_limits {
   std::uint32_t per_address = 8;       ///< The same of one address.
   std::uint32_t waiting = 1024;        ///< Connected, and not in a handshake yet.
   seconds deadline{5.0};               ///< From the connection to the welcome.
-  seconds patience{0.25};              ///< With who holds a place and does not get on, while others wait for one.
+  seconds patience{0.15};              ///< With who holds a place and does not get on, while others wait for one.
 };
 
 /// State machine without I/O. A connection takes none of the few places before it has said something. Where none is

@@ -40,6 +40,8 @@ tls_side& side_of(SSL& tls) { return *static_cast<tls_side*>(SSL_get_ex_data(&tl
 
 std::string explain_chain(X509_STORE_CTX& chain, bool peer_is_server)
 {
+  auto* leaf = X509_STORE_CTX_get0_cert(&chain);
+  if (leaf != nullptr && (X509_get_extension_flags(leaf) & EXFLAG_INVALID) != 0) return "its certificate is malformed";
   const int problem = X509_STORE_CTX_get_error(&chain);
   const auto* certificate = X509_STORE_CTX_get_current_cert(&chain);
   const std::string whose = X509_STORE_CTX_get_error_depth(&chain) > 0 ? "its CA's certificate " : "its certificate ";
