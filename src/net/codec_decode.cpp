@@ -96,8 +96,12 @@ class table_reader {
     switch (from->category()) {
       case 0: break;
       case 1: to.code = {from->number(), category()}; break;
-      case 2: to.code = {from->number(), std::generic_category()}; break;
-      case 3: to.code = {from->number(), std::system_category()}; break;
+      case 2:
+        if (from->number() != 0) to.code = {from->number(), std::generic_category()};
+        break;
+      case 3:
+        if (from->number() != 0) to.code = {from->number(), std::system_category()};
+        break;
       default: to.code = make_error_code(errc{}); break;  // which the bounds refuse
     }
     take(to.detail, from->detail());
