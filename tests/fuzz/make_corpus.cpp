@@ -130,7 +130,8 @@ void write_streams(const corpus& to)
   support::raw_peer client, node, server;
   to.add("handshake", "client", with(1 | 2 << 2, client.hello({"peer", "0.1.0", "build", false, net::role::submit})));
   to.add("handshake", "node", with(1 | 1 << 2, node.hello({"peer", "0.1.0", "build", false, net::role::node})));
-  to.add("handshake", "server", with(0 | 1 << 2 | 64, server.welcome({"peer", "0.1.0", "build", true, net::role::none})));
+  to.add("handshake", "server",
+         with(0 | 1 << 2 | 64, server.welcome({"peer", "0.1.0", "build", true, net::role::none})));
   to.add("handshake", "mismatch", with(1 | 2 << 2, said.of_client));
   bytes refusal;
   net::encoder{}.append(net::refusal{fastgpu::errc::refused, "no"}, refusal);

@@ -160,8 +160,10 @@ TEST(CodecBounds, HoldForJobs)
   EXPECT_EQ(changed_job([](auto& j) { j.what.bounds = {0, 5, 9}; }),
             "open_job: as many bounds as subtasks, and one, are needed");
   EXPECT_EQ(changed_job([](auto& j) { j.what.bounds = {0, 5, 9}, j.what.subtasks = 2; }), "");
-  EXPECT_EQ(changed_job([](auto& j) { j.what.bounds = {0, 5, 4}, j.what.subtasks = 2; }), "open_job: bounds that go down");
-  EXPECT_EQ(changed_job([](auto& j) { j.what.bounds = {-1, 5}, j.what.subtasks = 1; }), "open_job: bounds that go down");
+  EXPECT_EQ(changed_job([](auto& j) { j.what.bounds = {0, 5, 4}, j.what.subtasks = 2; }),
+            "open_job: bounds that go down");
+  EXPECT_EQ(changed_job([](auto& j) { j.what.bounds = {-1, 5}, j.what.subtasks = 1; }),
+            "open_job: bounds that go down");
   EXPECT_EQ(changed_job([](auto& j) { j.what.arguments.resize(257); }), "open_job: a list is too long");
 }
 
@@ -195,9 +197,12 @@ TEST(CodecBounds, HoldForOtherMessages)
   EXPECT_EQ(refusal_of_encoded(job_sealed{1, 1, 0, 0, false, {}, {{2, 1}}}),
             "job_sealed: an interval ends before it begins");
   EXPECT_EQ(refusal_of_encoded(backup_done{1, {2, 1}}), "backup_done: an interval ends before it begins");
-  EXPECT_EQ(refusal_of_encoded(job_data_piece{1, 256, {0, 0, 0}, {1, 1, 1}}), "job_data_piece: an argument that cannot be");
-  EXPECT_EQ(refusal_of_encoded(job_data_piece{1, 0, {0, -1, 0}, {1, 1, 1}}), "job_data_piece: a box ends before it begins");
-  EXPECT_EQ(refusal_of_encoded(job_data_piece{1, 0, {0, 0, 2}, {1, 1, 1}}), "job_data_piece: a box ends before it begins");
+  EXPECT_EQ(refusal_of_encoded(job_data_piece{1, 256, {0, 0, 0}, {1, 1, 1}}),
+            "job_data_piece: an argument that cannot be");
+  EXPECT_EQ(refusal_of_encoded(job_data_piece{1, 0, {0, -1, 0}, {1, 1, 1}}),
+            "job_data_piece: a box ends before it begins");
+  EXPECT_EQ(refusal_of_encoded(job_data_piece{1, 0, {0, 0, 2}, {1, 1, 1}}),
+            "job_data_piece: a box ends before it begins");
   EXPECT_EQ(refusal_of_encoded(job_opened{1, 0, 0, {}}), "job_opened: a node without workers");
   EXPECT_EQ(refusal_of_encoded(job_opened{1, 1, -1, {}}), "job_opened: a number is not finite or below 0");
   EXPECT_EQ(refusal_of_encoded(job_refused{1, {{25, fastgpu::category()}, ""}}), "job_refused: an unknown error");

@@ -31,8 +31,9 @@ using support::session_pair;
 /// What the roles should be, written down once more: a change of the table has to be meant.
 TEST(Dispatch, AsksForTheseRoles)
 {
-  const std::set<std::string_view> of_node = {"describe_node", "job_opened",     "job_refused",  "taken_back",   "job_sealed",
-                                              "backup_done",   "attempt_failed", "partial_lost", "job_progress", "node_drains"};
+  const std::set<std::string_view> of_node = {"describe_node", "job_opened",   "job_refused",    "taken_back",
+                                              "job_sealed",    "backup_done",  "attempt_failed", "partial_lost",
+                                              "job_progress",  "node_drains"};
   const std::set<std::string_view> with_payload = {"job_data_piece", "job_sealed", "backup_done"};
   for (const auto& line : dispatch_table) {
     const bool node = of_node.contains(line.name);

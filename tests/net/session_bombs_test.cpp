@@ -141,7 +141,9 @@ TEST(SessionBombs, PiecesKeepToTheirAnnouncement)
     a.hears(a.peer.announcement(job_data_piece{}, 100));
     a.hears(a.peer.announcement(job_data_piece{}, 100));
   });
-  expect_breach([&](attacked& a) { a.hears(a.peer.frame(raw_peer::type(job_data_piece{}, frame_type::first_with_payload))); });
+  expect_breach([&](attacked& a) {  // no length
+    a.hears(a.peer.frame(raw_peer::type(job_data_piece{}, frame_type::first_with_payload)));
+  });
   expect_breach([&](attacked& a) { a.hears(a.peer.announcement(fastgpu::detail::take_back{}, 10)); });
 }
 
@@ -157,7 +159,7 @@ TEST(SessionBombs, TinyFramesAreJustFrames)
   one.hears(many);
   for (int i = 0; i < 200'000; ++i) one.hears(one.peer.frame(frame_type::heartbeat));
   EXPECT_TRUE(one.pair.server.talk.open());
-  EXPECT_LT(resident_bytes() - before, 10 * mib);
+  EXPECT_LT(resident_bytes() - before, 64 * mib);  // of which address sanitizer takes its part
 }
 
 TEST(SessionBombs, APeerThatNeverReadsIsGivenAWindow)
@@ -175,7 +177,7 @@ TEST(SessionBombs, APeerThatNeverReadsIsGivenAWindow)
   EXPECT_EQ(bytes.use_count(), 1);
 }
 
-// Bodies whose parts lie on top of each other, so that they would grow when they are read ------------------------------
+// Bodies whose parts lie on top of each other, so that they would grow when they are read ----------------------------
 
 /// describe_node with `devices` times the same device.
 std::vector<std::byte> same_device(std::size_t devices, std::size_t labels, std::size_t string_bytes)

@@ -43,7 +43,10 @@ class raw_peer {
   {
     return greeting(net::frame_type::welcome, self);
   }
-  [[nodiscard]] std::vector<std::byte> message(const net::message& what) { return frame(type(what), net::encode(what)); }
+  [[nodiscard]] std::vector<std::byte> message(const net::message& what)
+  {
+    return frame(type(what), net::encode(what));
+  }
 
   /// The frame that announces a payload.
   [[nodiscard]] std::vector<std::byte> announcement(const net::message& what, std::uint64_t bytes)
