@@ -13,6 +13,7 @@ else()
   set(plain_build ON)
 endif()
 option(FASTGPU_TESTS "Tests" ON)
+option(FASTGPU_FUZZ "The fuzz targets in the tests' place, for which the compiler has to be clang++" OFF)
 option(FASTGPU_BENCHMARKS "Benchmarks" ${plain_build})
 option(FASTGPU_COMPILE_CHECKS "Every public header alone, misuse, outside projects" ${plain_build})
 

@@ -11,6 +11,7 @@ add_custom_target(fastgpu_tests)
 add_custom_target(fastgpu_tests_programs)
 add_custom_target(fastgpu_tests_threads)  # what tsan runs
 add_custom_target(fastgpu_tests_cuda)     # what needs nvcc, not a GPU
+add_custom_target(fastgpu_tests_fuzz)     # of preset fuzz, all there is
 
 # fastgpu_tests_depend(<target> <label>...)
 function(fastgpu_tests_depend target)

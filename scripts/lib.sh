@@ -90,6 +90,14 @@ have_nvcc()
     [[ -x ${CUDA_HOME-}/bin/nvcc || -x ${CUDA_PATH-}/bin/nvcc || -x /usr/local/cuda/bin/nvcc ]]
 }
 
+# True where clang++ can link libFuzzer.
+have_fuzzer()
+{
+  command -v clang++ >/dev/null &&
+    clang++ -fsanitize=fuzzer -x c++ -o /dev/null - 2>/dev/null \
+      <<<'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
+}
+
 # The preset that suits this machine, with a GPU and a toolkit the one that uses them. The one place that decides it.
 native_preset()
 {

@@ -63,7 +63,8 @@ class inspection {
     std::int64_t bytes = std::max<std::int64_t>(what.element_bytes, 1);
     for (const auto extent : what.extent) {
       require(extent >= 0, "an extent below 0");
-      if (__builtin_mul_overflow(bytes, std::max<std::int64_t>(extent, 1), &bytes)) require(false, "an argument too large");
+      const bool overflows = __builtin_mul_overflow(bytes, std::max<std::int64_t>(extent, 1), &bytes);
+      require(!overflows, "an argument too large");
     }
     require(what.halo >= 0 && what.halo <= halo_max, "a halo too wide");
     require(what.fill.size() <= fill_bytes_max, "a fill value too large");
@@ -92,7 +93,8 @@ class inspection {
     items(what.bounds);
     if (!what.bounds.empty()) {
       require(what.bounds.size() == std::size_t{what.subtasks} + 1, "as many bounds as subtasks, and one, are needed");
-      require(what.bounds.front() >= 0 && std::is_sorted(what.bounds.begin(), what.bounds.end()), "bounds that go down");
+      const bool ascend = what.bounds.front() >= 0 && std::is_sorted(what.bounds.begin(), what.bounds.end());
+      require(ascend, "bounds that go down");
     }
     items(what.arguments, wire_arguments_max);
     for (const auto& one : what.arguments) look(one);
@@ -100,7 +102,8 @@ class inspection {
 
   void look(const device_info& what)
   {
-    for (const auto* one : {&what.name, &what.kind, &what.backend, &what.model, &what.pci_address, &what.numeric_class}) {
+    for (const auto* one :
+         {&what.name, &what.kind, &what.backend, &what.model, &what.pci_address, &what.numeric_class}) {
       text(*one);
     }
     require(what.workers >= 1, "a device without workers");
@@ -121,7 +124,9 @@ class inspection {
   void look(const job_data_piece& what)
   {
     require(what.argument < wire_arguments_max, "an argument that cannot be");
-    for (int d = 0; d < 3; ++d) require(0 <= what.begin[d] && what.begin[d] <= what.end[d], "a box ends before it begins");
+    for (int d = 0; d < 3; ++d) {
+      require(0 <= what.begin[d] && what.begin[d] <= what.end[d], "a box ends before it begins");
+    }
   }
   void look(const grant_ranges& what) { look(what.ranges); }
   void look(const take_back&) {}

@@ -22,20 +22,28 @@ class table_reader {
  public:
   explicit table_reader(std::size_t body_bytes) : left_{body_bytes} {}
 
-  [[nodiscard]] bool overdrawn() const noexcept { return overdrawn_; }
+  [[nodiscard]] std::string_view breach() const noexcept { return breach_; }
 
   // Parts -----------------------------------------------------------------------------------------------------------
 
   bool spend(std::size_t bytes)
   {
-    if (bytes > left_) overdrawn_ = true;
+    if (bytes > left_) breach_ = "its parts overlap";
     left_ -= std::min(bytes, left_);
-    return !overdrawn_;
+    return breach_.empty();
   }
   template <class Vector>
   bool spend(const Vector* what, std::size_t item_bytes)
   {
     return what != nullptr && spend(std::size_t{what->size()} * item_bytes);
+  }
+  /// The verifier of FlatBuffers 2.0 looks at where a vector's length lies, and not at where its items do.
+  template <class T, class Vector>
+  bool lies_well(const Vector* what)
+  {
+    if (what == nullptr || reinterpret_cast<std::uintptr_t>(what->Data()) % alignof(T) == 0) return true;
+    breach_ = "a list does not lie where it should";
+    return false;
   }
 
   void take(std::string& to, const flatbuffers::String* from)
@@ -52,7 +60,7 @@ class table_reader {
   template <class T>
   void take(std::vector<T>& to, const flatbuffers::Vector<T>* from)
   {
-    if (spend(from, sizeof(T))) to.assign(from->begin(), from->end());
+    if (lies_well<T>(from) && spend(from, sizeof(T))) to.assign(from->begin(), from->end());
   }
   void take(std::vector<interval>& to, const flatbuffers::Vector<const wire::interval*>* from)
   {
@@ -96,8 +104,12 @@ class table_reader {
     switch (from->category()) {
       case 0: break;
       case 1: to.code = {from->number(), category()}; break;
-      case 2: to.code = {from->number(), std::generic_category()}; break;
-      case 3: to.code = {from->number(), std::system_category()}; break;
+      case 2:
+        if (from->number() != 0) to.code = {from->number(), std::generic_category()};
+        break;
+      case 3:
+        if (from->number() != 0) to.code = {from->number(), std::system_category()};
+        break;
       default: to.code = make_error_code(errc{}); break;  // which the bounds refuse
     }
     take(to.detail, from->detail());
@@ -132,7 +144,8 @@ class table_reader {
     to.rank = from.rank();
     to.subtasks = from.subtasks();
     to.span_log2 = from.span_log2();
-    if (const auto* dimensions = from.dimensions(); dimensions != nullptr && dimensions->size() == 3) {
+    if (const auto* dimensions = from.dimensions();
+        dimensions != nullptr && dimensions->size() == 3 && lies_well<wire::dimension>(dimensions)) {
       for (flatbuffers::uoffset_t d = 0; d < 3; ++d) {
         const auto* one = dimensions->Get(d);
         to.dimensions[d] = {one->extent(), one->tiles(), one->size(), one->longer()};
@@ -281,7 +294,7 @@ class table_reader {
 
  private:
   std::size_t left_;
-  bool overdrawn_ = false;
+  std::string_view breach_;
 };
 
 failure malformed(std::string_view name, std::string_view breach)
@@ -310,7 +323,7 @@ result<Whole> decode_table(std::string_view name, std::span<const std::byte> bod
 
   table_reader reader{body.size()};
   Whole whole = reader.value(*flatbuffers::GetRoot<Table>(bytes));
-  if (reader.overdrawn()) return malformed(name, "its parts overlap");
+  if (!reader.breach().empty()) return malformed(name, reader.breach());
   if (const auto breach = breach_of(whole); !breach.empty()) return malformed(name, breach);
   return whole;
 }

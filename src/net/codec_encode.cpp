@@ -72,8 +72,8 @@ class table_writer {
     const auto value = bytes(what.value);
     const auto extent = triple(what.extent);
     const wire::bytes32 content{flatbuffers::span<const std::uint8_t, 32>{what.content}};
-    return wire::Createargument_description(out_, what.kind, what.edge, what.rank, what.element_bytes, &extent, what.halo,
-                                            fill, value, &content);
+    return wire::Createargument_description(out_, what.kind, what.edge, what.rank, what.element_bytes, &extent,
+                                            what.halo, fill, value, &content);
   }
 
   Offset<wire::job_description> job(const job_description& what)

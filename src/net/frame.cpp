@@ -11,7 +11,13 @@ namespace {
 
 constexpr std::uint32_t magic = 0x55504746;  // "FGPU"
 
-enum offset : std::size_t { at_magic = 0, at_version = 4, at_type = 6, at_flags = 8, at_body_bytes = 12, at_sequence = 16 };
+// Offsets in a header.
+constexpr std::size_t at_magic = 0;
+constexpr std::size_t at_version = 4;
+constexpr std::size_t at_type = 6;
+constexpr std::size_t at_flags = 8;
+constexpr std::size_t at_body_bytes = 12;
+constexpr std::size_t at_sequence = 16;
 
 failure breach(std::string detail) { return {make_error_code(errc::protocol_error), std::move(detail)}; }
 
@@ -38,7 +44,8 @@ std::optional<failure> frame_decoder::breach_of(const header& what, std::uint32_
                   std::to_string(body_bytes_max) + " are allowed");
   }
   if (what.sequence != expected_) {
-    return breach("frame " + std::to_string(what.sequence) + " came in the place of frame " + std::to_string(expected_));
+    return breach("frame " + std::to_string(what.sequence) + " came in the place of frame " +
+                  std::to_string(expected_));
   }
   return std::nullopt;
 }

@@ -46,8 +46,8 @@ class frame_decoder {
   /// The next frame of what came before and of `input`, which loses what was used.
   ///
   /// @param body_bytes_max  Longest body that may come now. Asked once a frame, when its header is there.
-  /// @return  Nothing where more bytes are needed: `input` is empty then. The body lies in `input` or in the decoder and
-  ///          lives until the next call. After a failure, errc::protocol_error, nothing more may be asked.
+  /// @return  Nothing where more bytes are needed: `input` is empty then. The body lies in `input` or in the decoder
+  ///          and lives until the next call. After a failure, errc::protocol_error, nothing more may be asked.
   [[nodiscard]] result<std::optional<frame>> next(std::span<const std::byte>& input, std::uint32_t body_bytes_max);
 
   /// True in the middle of a frame.

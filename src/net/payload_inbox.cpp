@@ -30,7 +30,9 @@ std::optional<failure> payload_inbox::add(std::span<const std::byte> piece)
     taken_ += piece.size();
   }
   const auto needed = bytes_.size() + piece.size();
-  if (needed > bytes_.capacity()) bytes_.reserve(std::min<std::uint64_t>(announced_, std::max(2 * bytes_.capacity(), needed)));
+  if (needed > bytes_.capacity()) {
+    bytes_.reserve(std::min<std::uint64_t>(announced_, std::max(2 * bytes_.capacity(), needed)));
+  }
   bytes_.insert(bytes_.end(), piece.begin(), piece.end());
   return std::nullopt;
 }

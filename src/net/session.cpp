@@ -145,7 +145,10 @@ struct session::impl {
   }
   void refuse_breach(std::string sentence) { refuse({errc::protocol_error, std::move(sentence)}); }
 
-  failure about_peer(errc code, const std::string& what) const { return {make_error_code(code), peer.name + ": " + what}; }
+  failure about_peer(errc code, const std::string& what) const
+  {
+    return {make_error_code(code), peer.name + ": " + what};
+  }
 
   // What comes --------------------------------------------------------------------------------------------------------
 
@@ -312,7 +315,8 @@ struct session::impl {
     if (const auto due = progress_due(); due && time.count >= *due) {
       const auto bytes = counted.bytes_received - progress_from;
       if (bytes < limits.progress_bytes) {
-        return refuse_breach("a frame came too slowly: " + text_of_bytes(bytes) + " in " + text_of(limits.progress_within));
+        return refuse_breach("a frame came too slowly: " + text_of_bytes(bytes) + " in " +
+                             text_of(limits.progress_within));
       }
       count_progress();
     }
@@ -320,7 +324,8 @@ struct session::impl {
   }
 };
 
-session::session(environment& world, session_events& events, session_self self, peer_identity peer, session_limits limits)
+session::session(environment& world, session_events& events, session_self self, peer_identity peer,
+                 session_limits limits)
     : impl_{std::make_unique<impl>(world, events, std::move(self), std::move(peer), std::move(limits))}
 {
 }
@@ -377,9 +382,9 @@ void session::ended(const failure& why)
   if (s.now == state::closed) return;
   const impl::entry entered{s};
   if (s.now == state::closing) return s.end(s.why);
-  s.end(s.about_peer(errc::node_lost, "connection lost: " + (why.detail.empty() ? why.code ? why.code.message()
-                                                                                           : std::string{"the stream ended"}
-                                                                                : why.detail)));
+  auto detail = why.detail;
+  if (detail.empty()) detail = why.code ? why.code.message() : "the stream ended";
+  s.end(s.about_peer(errc::node_lost, "connection lost: " + detail));
 }
 
 void session::send(message what, std::shared_ptr<const payload> bytes)

@@ -26,9 +26,9 @@ struct session_limits {
   std::uint32_t frame_bytes = 1 << 20;
   std::uint32_t piece_bytes = 256 << 10;           ///< Of a payload, in one frame.
   std::uint64_t payload_bytes = std::uint64_t{16} << 30;
-  std::uint32_t window_bytes = 1 << 20;            ///< With so much given to write() and not written() no piece follows.
+  std::uint32_t window_bytes = 1 << 20;            ///< With so much given to write() and not written(), no piece goes.
   std::uint64_t outbound_bytes = 64 << 20;         ///< Written and not yet taken by the peer's machine; more cuts it.
-  std::shared_ptr<payload_budget> budget{};        ///< For payloads that are coming, shared by sessions; null: no bound.
+  std::shared_ptr<payload_budget> budget{};        ///< For payloads that are coming, shared by sessions; null: none.
   seconds handshake{5.0};
   seconds heartbeat_every{0.5};
   seconds suspect_after{2.0};
@@ -73,7 +73,8 @@ class session_events {
 /// @par Threads  Single-threaded.
 class session {
  public:
-  session(environment& world, session_events& events, session_self self, peer_identity peer, session_limits limits = {});
+  session(environment& world, session_events& events, session_self self, peer_identity peer,
+          session_limits limits = {});
   ~session();
   session(const session&) = delete;
   session& operator=(const session&) = delete;
