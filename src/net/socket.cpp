@@ -155,7 +155,8 @@ std::pair<std::string, std::string> tcp_peer(int descriptor)
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
     return {"?", "?"};
   }
-  const std::string text = name.ss_family == AF_INET6 ? "[" + std::string{host} + "]" : host;
+  std::string text{host};
+  if (name.ss_family == AF_INET6) text.insert(0, 1, '[').push_back(']');
   return {host, text + ":" + port};
 }
 
