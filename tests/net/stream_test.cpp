@@ -2,9 +2,15 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <chrono>
+#include <future>
+
 #include <gtest/gtest.h>
 
+#include "net/address.hpp"
 #include "support/io_world.hpp"
+#include "support/raw_tls.hpp"
 
 namespace {
 
@@ -132,6 +138,29 @@ TEST_F(Stream, SaysHowMuchWaitsForAPeerThatDoesNotRead)
   here.stream.close();
   EXPECT_TRUE(world.run_until([&] { return here.ended.has_value(); }, 4s));  // after its two seconds
   ::close(pair[1]);
+}
+
+// Its machine goes on to acknowledge, and keepalive finds nothing wrong: what ends it is TCP_USER_TIMEOUT.
+TEST_F(Stream, EndsWhereThePeerTakesNothingForTheDeadTime)
+{
+  held_listener node{world, "127.0.0.1:0", shared_cluster().of("gpu7"), {.dead_after = fastgpu::seconds{1.0}}};
+  const auto shown = read_credentials(shared_cluster().path("me"));
+  const auto context = raw_context(false, shown, {});
+  const auto socket = raw_connect(net::parse_address(node.listener.address()).port);
+  const tls_ptr deaf{SSL_new(context.get())};
+  SSL_set_fd(deaf.get(), socket.get());
+  auto handshake = std::async(std::launch::async, [&] { return SSL_connect(deaf.get()); });
+  ASSERT_TRUE(world.run_until([&] { return !node.streams.empty(); }));
+  ASSERT_EQ(handshake.get(), 1);
+
+  auto& stuck = *node.streams.front();
+  stuck.stream.write(std::vector<std::byte>(64 << 20));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(world.run_until([&] { return stuck.ended.has_value(); }));
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, 900ms);
+  EXPECT_LE(std::chrono::steady_clock::now() - begin, 6s);
+  EXPECT_EQ(stuck.ended->code, errc::node_lost);
+  EXPECT_EQ(node.listener.count().authenticated, 0u);
 }
 
 TEST_F(Stream, WorksOverASocketPair)
