@@ -48,7 +48,7 @@ void connection::close()
   if (over_ || closing_) return;
   closing_ = true;  // over when the goodbye is on its way: a process may end then
   session_.close();
-  stream_.close();
+  rearm();
 }
 
 void connection::cut(const failure& why)
@@ -78,9 +78,8 @@ void connection::suspected(bool now)
 
 void connection::closed(const failure& why)
 {
-  if (closing_) return;
   stream_.close();  // what the session said last is still written
-  end_later(why);
+  if (!closing_) end_later(why);
 }
 
 void connection::end_later(const failure& why)
@@ -94,7 +93,7 @@ void connection::end_later(const failure& why)
 
 void connection::rearm()
 {
-  if (!over_ && !closing_) tick_.set(session_.next_tick());
+  if (!over_) tick_.set(session_.next_tick());
 }
 
 }  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,102 @@
+#include <fastgpu/cluster/worker.hpp>
+
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <utility>
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "cluster/cluster_core.hpp"
+#include "cluster/device_list.hpp"
+#include "node/node_session.hpp"
+#include "node/worker_process.hpp"
+
+namespace fastgpu::inline v0 {
+namespace detail {
+namespace {
+
+in_flight_board* the_board = nullptr;
+
+constexpr std::uint64_t content_bytes_max = std::uint64_t{4} << 30;
+
+/// The one session of a worker, with its parent.
+class worker final : public node_session_owner {
+ public:
+  worker(const std::string& devices, const std::string& name, int socket)
+      : core_{new cluster_core{make_devices(devices, {}), {.devices = devices}}},
+        contents_{content_bytes_max},
+        serves_{core_, contents_, {}, name}
+  {
+    net_.run([&] {
+      const auto all = role::submit | role::observe | role::operate;
+      session_ = std::make_unique<node_session>(net_, adopt_socket(net_.io(), socket, {"parent", all}), serves_, *this);
+    });
+  }
+  ~worker()
+  {
+    net_.run([this] { session_.reset(); });
+  }
+
+  void run()
+  {
+    std::unique_lock lock{mutex_};
+    told_.wait(lock, [&] { return over_; });
+  }
+
+  void ended(node_session&, const failure&) override
+  {
+    session_.reset();
+    const std::scoped_lock lock{mutex_};
+    over_ = true;
+    told_.notify_all();
+  }
+  void drain_all() override { session_->drain(); }
+
+ private:
+  network net_;
+  ref<cluster_core> core_;
+  content_cache contents_;
+  node_devices serves_;
+  std::unique_ptr<node_session> session_;  // the network's
+  std::mutex mutex_;
+  std::condition_variable told_;  // with mutex_
+  bool over_ = false;             // guarded by mutex_
+};
+
+}  // namespace
+
+in_flight_board* board_of_this_worker() noexcept { return the_board; }
+
+}  // namespace detail
+
+std::optional<int> run_as_worker(int argc, char** argv)
+{
+  if (argc != 5 || std::string_view{argv[1]} != "--fastgpu-worker") return std::nullopt;
+  constexpr int socket = 3;
+  constexpr int board = 4;
+  // Not a moment longer than the parent, which may have died before this line.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (std::to_string(::getppid()) != argv[4]) return 1;
+  try {
+    detail::in_flight_board mine{board};
+    detail::the_board = &mine;
+    {
+      detail::worker w{argv[2], argv[3], socket};
+      w.run();
+    }
+    detail::the_board = nullptr;
+    return 0;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "fastgpu worker: %s\n", e.what());
+    return 1;
+  }
+}
+
+}  // namespace fastgpu::inline v0
