@@ -4,6 +4,7 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(Microsoft.GSL REQUIRED CONFIG)
 find_package(Boost 1.81 REQUIRED CONFIG)  # headers only
+find_package(OpenSSL 3.0 REQUIRED)
 
 # FlatBuffers: its compiler, and headers for our sources alone. Nothing of it is linked or installed.
 find_program(FASTGPU_FLATC flatc)
@@ -16,6 +17,5 @@ endif()
 
 if(FASTGPU_DEVELOPER_MODE)  # for programs
   find_package(CLI11 REQUIRED CONFIG)
-  find_package(OpenSSL REQUIRED)
   find_package(PNG REQUIRED)
 endif()

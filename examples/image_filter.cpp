@@ -117,7 +117,7 @@ int main(int argc, char** argv)
                   "resize:factor=,method=nearest|bilinear, rotate:angle=, flip:axis=h|v")
       ->required()
       ->allow_extra_args(false);
-  return line.main(argc, argv, [&](program::session& s) {
+  return line.run(argc, argv, [&](program::session& s) {
     std::vector<image::operation> chain;
     for (const auto& text : texts) {
       try {

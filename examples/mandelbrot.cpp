@@ -137,5 +137,5 @@ int main(int argc, char** argv)
   line.app().add_option("--y1", r.y1, "Upper edge")->capture_default_str();
   line.app().add_option("--iterations", r.iterations, "Updates at most")->check(iterations)->capture_default_str();
   line.app().add_option("--out", out, "Write the picture as PNG");
-  return line.main(argc, argv, [&](program::session& s) { return run(s, r, out); });
+  return line.run(argc, argv, [&](program::session& s) { return run(s, r, out); });
 }

@@ -76,7 +76,7 @@ int main(int argc, char** argv)
       .add_option("--m", m, "2^m pairs, instead of a class")
       ->check(CLI::Range(block_log2, 40))
       ->excludes("--class");
-  return line.main(argc, argv, [&](program::session& s) {
+  return line.run(argc, argv, [&](program::session& s) {
     static const std::map<std::string, int> sizes{{"S", 24}, {"W", 25}, {"A", 28}, {"B", 30}, {"C", 32}};
     return run(s, m != 0 ? m : sizes.at(size));
   });

@@ -131,7 +131,7 @@ int main(int argc, char** argv)
   add("--q", tree.q, "Of a binomial tree: the share of nodes with children, below 1 / m");
   add("--m", tree.m, "Of a binomial tree: the children of a node that has any");
   add("--root", tree.seed, "Seed of the root");
-  return line.main(argc, argv, [&](program::session& s) {
+  return line.run(argc, argv, [&](program::session& s) {
     const auto* known = uts::find_tree(name);
     return run(s, known != nullptr ? known->tree : tree);
   });

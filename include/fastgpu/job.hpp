@@ -114,6 +114,37 @@ constexpr bool declares_portable()
   }
 }
 
+template <class View, bool PerBlock>
+struct form_of_view {  // of a tally, which has no data
+  static constexpr argument_form value{};
+};
+template <class T, bool PerBlock>
+struct form_of_view<const T&, PerBlock> {
+  static constexpr argument_form value{argument_kind::value, 0, sizeof(T)};
+};
+template <class T, int N, bool PerBlock>
+struct form_of_view<basic_view<const T, N>, PerBlock> {
+  static constexpr argument_form value{PerBlock ? argument_kind::slices : argument_kind::broadcast, N, sizeof(T)};
+};
+template <class T, int N, bool PerBlock>
+struct form_of_view<basic_view<T, N>, PerBlock> {
+  static constexpr argument_form value{argument_kind::gather, N, sizeof(T)};
+};
+
+/// What is rebuilt from its bytes lies in memory of this alignment.
+inline constexpr std::size_t travelling_alignment_max = 64;
+
+template <class T>
+constexpr bool is_its_bytes()
+{
+  using type = std::remove_cvref_t<T>;
+  if constexpr (std::is_void_v<type>) {
+    return true;
+  } else {
+    return std::is_trivially_copyable_v<type> && alignof(type) <= travelling_alignment_max;
+  }
+}
+
 template <int N, class Kernel, class Op, class V, bool Vector, class... Args>
 struct program_of {
   using kernel = Kernel;
@@ -121,11 +152,23 @@ struct program_of {
                                        std::conditional_t<Vector, vector_reduction<Op>, value_reduction<Op, V>>>;
   using gpu = gpu_subtasks<N, Kernel, reduction, Args...>;
 
+  static constexpr argument_form forms[sizeof...(Args) + 1] = {
+      form_of_view<typename Args::view_type, Args::per_block>::value..., {}};
+
+  static constexpr const char* types() { return __PRETTY_FUNCTION__; }
+
   static constexpr program make()
   {
     program p;
     p.kernel = kernel_name<Kernel>();
-    if constexpr (!std::is_void_v<Op>) p.values = &value_table_of<Op, V>;
+    p.types = types();
+    p.arguments = forms;
+    p.argument_count = sizeof...(Args);
+    if constexpr (!std::is_void_v<Op>) {
+      p.values = &value_table_of<Op, V>;
+      p.operation_bytes = sizeof(Op);
+    }
+    p.travels = is_its_bytes<Kernel>() && is_its_bytes<Op>() && (is_its_bytes<typename Args::view_type>() && ...);
     p.kernel_bytes = sizeof(Kernel);
     p.rank = N;
     p.vector_value = Vector;

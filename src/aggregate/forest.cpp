@@ -169,6 +169,20 @@ bool forest::unpack(std::span<const std::byte> packed)
   return true;
 }
 
+interval_set forest::spans() const
+{
+  std::vector<interval> held;
+  held.reserve(nodes_.size());
+  for (const auto& n : nodes_) {  // the last one may reach beyond the leaves
+    held.push_back({static_cast<std::uint32_t>(n.first_span()),
+                    static_cast<std::uint32_t>(std::min<std::uint64_t>(n.end_span(), spans_))});
+  }
+  std::sort(held.begin(), held.end());  // sets take what is ascending in no time
+  interval_set spans;
+  for (const auto& i : held) spans.insert(i);
+  return spans;
+}
+
 const void* forest::root()
 {
   compact();

@@ -7,6 +7,7 @@
 
 #include <fastgpu/detail/value_table.hpp>
 
+#include "detail/interval_set.hpp"
 #include "detail/memory.hpp"
 
 /// @file
@@ -37,6 +38,9 @@ class forest {
   /// @return  False, with nothing taken over, where those bytes are none of a forest like this one, or hold spans that
   ///          are here already.
   [[nodiscard]] bool unpack(std::span<const std::byte> packed);
+
+  /// The spans that it holds.
+  [[nodiscard]] interval_set spans() const;
 
   /// Merges whatever siblings there are. Afterwards the forest has as few nodes as it can.
   void compact();

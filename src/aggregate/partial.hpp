@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include <fastgpu/detail/program.hpp>
 
@@ -38,10 +40,20 @@ class partial {
   /// Copies the aggregated value to `to`: [width] values of the operation. @pre  Every subtask is folded.
   void value(void* to);
 
+  /// The values as bytes, for a process of the same build. The fold-set goes beside them.
+  /// @pre  Not empty.
+  [[nodiscard]] std::vector<std::byte> pack();
+  /// Takes over what pack() gave elsewhere, of a partial with fold-set `folded`.
+  /// @return  False, with nothing taken over, where those bytes are none of such a partial.
+  /// @pre     This one is empty, `folded` is not, and it ends with the job's subtasks.
+  [[nodiscard]] bool unpack(std::span<const std::byte> packed, interval_set folded);
+
   partial(const partial&) = delete;
   partial& operator=(const partial&) = delete;
 
  private:
+  [[nodiscard]] bool unpack_values(std::span<const std::byte> packed, const interval_set& folded);
+
   const job_data* job_;
   fold_target target_;
   aligned_bytes value_;

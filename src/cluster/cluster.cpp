@@ -18,6 +18,13 @@ cluster::cluster(cluster&&) noexcept = default;
 cluster& cluster::operator=(cluster&&) noexcept = default;
 cluster::~cluster() = default;
 
-std::vector<device_info> cluster::devices() const { return core_->describe(); }
+node_id cluster::add_node(const std::string& address, const credentials& as)
+{
+  return core_->directory().add({.address = address, .credentials = as});
+}
+
+node_id cluster::add_node(const std::string& address) { return core_->directory().add({.address = address, .credentials = {}}); }
+
+std::vector<device_info> cluster::devices() const { return core_->describe_all(); }
 
 }  // namespace fastgpu::inline v0

@@ -61,7 +61,6 @@ thread_local const worker_scope* worker_scope::innermost = nullptr;
 cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const cluster_options& options)
     : devices_{std::move(devices)}, options_{options}, speeds_(devices_.size()), top_priority_{no_priority}
 {
-  Expects(!devices_.empty());
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
     for (std::uint32_t w = 0; w < devices_[d]->info().workers; ++w) places_.push_back({d, w});
   }
@@ -84,6 +83,7 @@ cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const c
 cluster_core::~cluster_core()
 {
   Expects(runs_.empty());  // a run holds a reference to its core
+  directory_.reset();
   close();
 }
 
@@ -100,6 +100,15 @@ void cluster_core::close()
   if (watcher_.joinable()) watcher_.join();
 }
 
+node_directory& cluster_core::directory()
+{
+  std::call_once(directory_made_, [&] {
+    directory_ = std::make_unique<node_directory>();
+    has_nodes_.store(true, std::memory_order_release);
+  });
+  return *directory_;
+}
+
 std::vector<device_info> cluster_core::describe(const program* code) const
 {
   std::vector<device_info> infos;
@@ -111,6 +120,17 @@ std::vector<device_info> cluster_core::describe(const program* code) const
     infos.back().speed = code == nullptr ? speeds_[d].last : at == speeds_[d].of.end() ? 0 : at->second;
     infos.back().labels.insert(infos.back().labels.end(), options_.labels.begin(), options_.labels.end());
     for (const auto& run : runs_) infos.back().load += run->load(d);
+  }
+  return infos;
+}
+
+std::vector<device_info> cluster_core::describe_all(const program* code) const
+{
+  auto infos = describe(code);
+  if (!has_nodes()) return infos;
+  for (auto& info : directory_->devices()) {
+    info.id = {static_cast<std::uint32_t>(infos.size())};
+    infos.push_back(std::move(info));
   }
   return infos;
 }

@@ -15,6 +15,7 @@
 #include <fastgpu/cluster/cluster.hpp>
 #include <fastgpu/detail/ref.hpp>
 
+#include "cluster/node_directory.hpp"
 #include "cluster/seat.hpp"
 #include "detail/memory.hpp"
 #include "device/device.hpp"
@@ -55,8 +56,14 @@ class cluster_core final : public ref_counted, public environment {
   ~cluster_core() override;
 
   [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
-  /// With the speeds at which the devices ran `code`, or whatever they ran last where that is null.
+  /// Nodes, and the thread that speaks with them. Made when they are first asked for.
+  [[nodiscard]] node_directory& directory();
+  [[nodiscard]] bool has_nodes() const noexcept { return has_nodes_.load(std::memory_order_acquire); }
+
+  /// This process's devices, with the speeds at which they ran `code`, or whatever they ran last where that is null.
   [[nodiscard]] std::vector<device_info> describe(const program* code = nullptr) const;
+  /// The same, and behind them those of nodes.
+  [[nodiscard]] std::vector<device_info> describe_all(const program* code = nullptr) const;
   [[nodiscard]] memory_source& memory() const noexcept
   {
     return options_.memory != nullptr ? *options_.memory : heap();
@@ -123,6 +130,10 @@ class cluster_core final : public ref_counted, public environment {
   std::vector<std::unique_ptr<device>> devices_;
   std::vector<worker_place> places_;
   cluster_options options_;
+
+  std::once_flag directory_made_;
+  std::unique_ptr<node_directory> directory_;
+  std::atomic<bool> has_nodes_ = false;
 
   mutable std::mutex mutex_;               // order: cluster_core::mutex_ before run_state's
   std::vector<ref<run_state>> runs_;       // guarded by mutex_; highest priority first, then oldest

@@ -116,6 +116,7 @@ std::vector<std::unique_ptr<device>> make_devices(const std::string& list, const
   if (gpus.lanes < 1 || gpus.lanes > lanes_max) throw error{errc::invalid_argument, "gpu_options: lanes is 1 to 16"};
 
   std::vector<std::unique_ptr<device>> devices;
+  if (list == "none") return devices;  // those of nodes alone
   std::string_view rest = list;
   if (list.empty()) {
     for (const auto& kind : all_kinds()) {

@@ -11,8 +11,8 @@
 
 #include <fastgpu/detail/gpu_entry.hpp>
 
-#include "cuda/batch_region.hpp"
 #include "cuda/cuda_device.hpp"
+#include "detail/batch_region.hpp"
 
 /// @file
 /// A run on one GPU.

@@ -26,13 +26,6 @@ bool is_data(const argument& a)
   return a.kind == argument_kind::broadcast || a.kind == argument_kind::slices || a.kind == argument_kind::gather;
 }
 
-box whole_of(const argument& a)
-{
-  box all;
-  for (int d = 0; d < a.rank; ++d) all.end[d] = a.extent[d];
-  return all;
-}
-
 /// A view of all of the data where they are.
 gpu_view view_in_place(const argument& a)
 {

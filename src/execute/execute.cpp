@@ -8,10 +8,14 @@
 
 #include <gsl/assert>
 
+#include <fastgpu/observe/log.hpp>
+
 #include "aggregate/forest.hpp"
 #include "cluster/cluster_core.hpp"
 #include "execute/device_choice.hpp"
 #include "execute/run_state.hpp"
+#include "execute/start_shared.hpp"
+#include "node/job_description.hpp"
 
 /// @file
 /// Starting a run: what can be refused is refused here, before anything runs.
@@ -84,9 +88,8 @@ std::vector<device_info> choose_devices(const cluster_core& core, const job_data
   return of_one_class(std::move(devices), job, fold, options);
 }
 
-/// A run that is ready, and offered to nobody yet.
-ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
-                        const run_options& options)
+/// What can be refused of a job whatever the devices. @return how its values are folded
+fold_kind check_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const run_options& options)
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
   if (!(options.deadline.count >= 0) || !(options.seal_every.count >= 0) || !(options.batches.target.count >= 0)) {
@@ -101,7 +104,26 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
   if (fold == fold_kind::ordered && data.shape.count > 0) {
     check_forest(data, core->worker_count(), options.forest_bytes_max);
   }
+  return fold;
+}
 
+/// Whether nodes take part: where there are some, and the job can travel.
+bool goes_to_nodes(const cluster_core& core, const job_data& job)
+{
+  if (!core.has_nodes() || job.shape.count == 0) return false;
+  const auto why = why_not_remote(job);
+  if (!why) return true;
+  if (core.devices().empty()) throw error{*why};
+  log_line(log_level::info, why->detail + "; it runs in this process alone");
+  return false;
+}
+
+/// A run that is ready, and offered to nobody yet.
+ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
+                        const run_options& options, fold_kind fold)
+{
+  const auto& data = job->data;
+  if (core->devices().empty()) throw error{errc::no_usable_device, "devices: none, and no node was added"};
   placement made;
   double assign_s = 0;
   if (given == nullptr) {
@@ -128,13 +150,20 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
 std::vector<device_info> devices_for(const ref<cluster_core>& core, const job_storage& job, const run_options& options)
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
-  return choose_devices(*core, job.data, choose_fold(job.data, options.reduction), options);
+  const auto fold = choose_fold(job.data, options.reduction);
+  if (goes_to_nodes(*core, job.data)) return choose_shared(*core, job.data, fold, options);
+  return choose_devices(*core, job.data, fold, options);
 }
 
 ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
                         const run_options& options)
 {
-  const auto run = make_run(core, job, given, options);
+  const auto fold = check_run(core, job, options);
+  if (goes_to_nodes(*core, job->data)) {
+    if (given != nullptr) check_placement(*given, job->data, core->describe_all().size());
+    return start_shared(core, job, given, options, fold);
+  }
+  const auto run = make_run(core, job, given, options, fold);
   if (!run->finished()) core->submit(run);
   return run;
 }
@@ -142,8 +171,14 @@ ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_stora
 ref<run_core> run_to_end(const ref<cluster_core>& core, const ref<const job_storage>& job, const run_options& options)
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
+  const auto fold = check_run(core, job, options);
+  if (goes_to_nodes(*core, job->data)) {
+    const auto run = start_shared(core, job, nullptr, options, fold);
+    run->wait();
+    return run;
+  }
   core->rouse(job->data.shape.count >> job->data.shape.span_log2);
-  const auto run = make_run(core, job, nullptr, options);
+  const auto run = make_run(core, job, nullptr, options, fold);
   if (!run->finished()) {
     Expects(!core->is_worker_thread());  // as in run_state::wait()
     core->submit_and_work(run);

@@ -18,6 +18,19 @@ grants::grants(environment& world, ledger& book, std::size_t devices, std::uint3
 {
 }
 
+void grants::add_device()
+{
+  usable_.push_back(true);
+  tired_.push_back(false);
+  failures_.push_back(0);
+}
+
+void grants::restore(device_id device)
+{
+  usable_.at(device.value) = true;
+  tired_.at(device.value) = false;
+}
+
 bool grants::any_usable() const { return std::find(usable_.begin(), usable_.end(), true) != usable_.end(); }
 
 std::vector<grant> grants::failed(device_id device, interval part, const failure& why, std::uint32_t in_a_row)
@@ -32,7 +45,7 @@ std::vector<grant> grants::failed(device_id device, interval part, const failure
   return given;
 }
 
-std::vector<grant> grants::lost(device_id device, const interval_set& in_flight, const failure& why)
+std::vector<grant> grants::lost(device_id device, const interval_set& in_flight, const failure& why, bool hope)
 {
   std::vector<grant> given;
   usable_.at(device.value) = false;
@@ -41,8 +54,8 @@ std::vector<grant> grants::lost(device_id device, const interval_set& in_flight,
     blame(device, part, why);
     freed.erase(part);
   }
-  if (!any_usable()) no_device_left(why);
-  if (run_failure_) return given;
+  if (!any_usable() && !hope) no_device_left(why);
+  if (run_failure_ || !any_usable()) return given;
   for (const auto& part : in_flight.intervals()) give(part, device, true, given);
   for (const auto& s : suspects_) {  // those that it was still to run stay alone
     if (!freed.contains(s.part)) continue;

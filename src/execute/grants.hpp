@@ -40,6 +40,11 @@ class grants {
   grants(environment& world, ledger& book, std::size_t devices, std::uint32_t subtasks, std::uint32_t span,
          retry_limits limits = {});
 
+  /// One more device, which is usable.
+  void add_device();
+  /// A device that was lost is there again.
+  void restore(device_id device);
+
   /// The device will run nothing: it does not match the job, or cannot be opened.
   void exclude(device_id device) { usable_.at(device.value) = false; }
   [[nodiscard]] bool usable(device_id device) const { return usable_.at(device.value); }
@@ -53,7 +58,9 @@ class grants {
   [[nodiscard]] std::vector<grant> failed(device_id device, interval part, const failure& why, std::uint32_t in_a_row);
 
   /// `device` is gone. `in_flight` was running and is suspected; all else that it held is innocent.
-  [[nodiscard]] std::vector<grant> lost(device_id device, const interval_set& in_flight, const failure& why);
+  /// @param hope  Some device may come yet: without a usable one, subtasks stay free.
+  [[nodiscard]] std::vector<grant> lost(device_id device, const interval_set& in_flight, const failure& why,
+                                        bool hope = false);
 
   /// Set once the run cannot go on.
   [[nodiscard]] const std::optional<failure>& run_failure() const noexcept { return run_failure_; }

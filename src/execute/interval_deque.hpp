@@ -81,6 +81,16 @@ class interval_deque {
   /// What the current range holds, at some moment.
   [[nodiscard]] interval peek() const noexcept { return unpack(range_.load(std::memory_order_relaxed)); }
 
+  /// Subtasks in both, at some moment.
+  [[nodiscard]] std::uint64_t size() const
+  {
+    std::uint64_t all = peek().size();
+    if (!has_side()) return all;
+    const std::scoped_lock lock{mutex_};
+    for (const auto& range : side_) all += range.size();
+    return all;
+  }
+
   /// Empties everything and returns it.
   [[nodiscard]] std::vector<interval> drain()
   {
@@ -108,7 +118,7 @@ class interval_deque {
 
   alignas(64) std::atomic<std::uint64_t> range_ = 0;
   alignas(64) std::atomic<std::size_t> side_count_ = 0;
-  std::mutex mutex_;             // leaf lock
+  mutable std::mutex mutex_;     // leaf lock
   std::vector<interval> side_;   // guarded by mutex_
 };
 

@@ -41,6 +41,9 @@ class ledger {
   /// All of `subtasks` are free; `devices` devices are at incarnation 1.
   ledger(std::uint32_t subtasks, std::size_t devices);
 
+  /// One more device, at incarnation 1.
+  void add_device() { holders_.emplace_back(); }
+
   /// Free subtasks become assigned to `to`. @pre  All of `part` is free.
   void assign(interval part, device_id to);
 

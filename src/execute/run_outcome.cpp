@@ -32,10 +32,12 @@ void run_state::seal(std::uint32_t worker)
   const books_scope books{*this};
   if (!running(device)) return;  // the values are lost with the device, or nobody wants them any more
   const auto& fold_set = sealed.values->fold_set();
+  if (grantor_ != nullptr && drop_revoked_locked(device, {place.device}, fold_set)) return;
   switch (ledger_.accept({{place.device}, me.incarnation, sealed.counter}, fold_set)) {
     case verdict::committed:
       device.subtasks += fold_set.count();
       ++seals_;
+      news_ = true;
       absorb_locked(std::move(*sealed.values));
       break;
     case verdict::fenced: break;
@@ -48,14 +50,14 @@ void run_state::seal(std::uint32_t worker)
   const auto end_ns = since_start();
   aggregate_ns_ += end_ns - begin_ns;
   if (me.trace) me.trace->add({trace_kind::seal, begin_ns, end_ns, {}});
-  if (ledger_.complete()) end_locked(run_phase::done, {});
+  if (grantor_ == nullptr && ledger_.complete()) end_locked(run_phase::done, {});
 }
 
 /// Under mutex_. Where the values cannot be merged the run is over before anyone can see them as committed.
 void run_state::absorb_locked(partial&& values)
 {
   try {
-    total_.absorb(std::move(values));
+    total_->absorb(std::move(values));
   } catch (const std::bad_alloc&) {
     end_locked(run_phase::failed, out_of_memory());
   } catch (const std::exception& e) {
@@ -210,8 +212,9 @@ void run_state::deliver()
 void run_state::take_value()
 {
   const auto& job = job_->data;
+  if (grantor_ != nullptr) return;  // has taken the values
   // The last self-check: every subtask is in the value, once. (A partial counts none twice.)
-  if (phase() == run_phase::done && total_.fold_set().count() != count_) {
+  if (phase() == run_phase::done && total_->fold_set().count() != count_) {
     throw error{errc::internal, "subtasks are missing in the value: a defect of the library"};
   }
   if (phase() == run_phase::done && job.code->values != nullptr) {
@@ -219,7 +222,7 @@ void run_state::take_value()
     if (count_ == 0) {
       job.code->values->identity(result_.get(), job.width);
     } else {
-      total_.value(result_.get());
+      total_->value(result_.get());
     }
   }
 }

@@ -30,11 +30,12 @@ failure failure_of(errc code, const char* detail) noexcept
 failure out_of_memory() noexcept { return {std::make_error_code(std::errc::not_enough_memory)}; }
 
 run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const placement& table,
-                     const run_options& options, fold_kind fold)
+                     const run_options& options, fold_kind fold, run_grantor* grantor)
     : core_{std::move(core)},
       job_{std::move(job)},
       options_{options},
       fold_{fold},
+      grantor_{grantor},
       span_{std::uint32_t{1} << job_->data.shape.span_log2},
       count_{job_->data.shape.count},
       started_{steady_clock::now()},
@@ -43,7 +44,7 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
       devices_(core_->devices().size()),
       ledger_{count_, core_->devices().size()},
       grants_{*core_, ledger_, core_->devices().size(), count_, span_},
-      total_{job_->data, count_ == 0 ? fold_kind::none : fold, core_->memory()}
+      total_{std::make_unique<partial>(job_->data, count_ == 0 ? fold_kind::none : fold, core_->memory())}
 {
   if (options_.deadline.count > 0) {
     deadline_ = started_ + std::chrono::duration_cast<steady_clock::duration>(
@@ -75,7 +76,7 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
     grants_.exclude({d});
     all_may_steal_.store(false, std::memory_order_relaxed);
   }
-  sole_worker_ = able == 1;
+  sole_worker_ = able == 1 && grantor_ == nullptr;
   summary_.policy = table.policy;
 }
 
@@ -105,10 +106,10 @@ void run_state::start(const placement& table, double assign_s)
         }
       }
     }
-    Ensures(ledger_.free().empty());
+    Ensures(ledger_.free().empty() || grantor_ != nullptr);
   }
   summary_.assign_s = assign_s;
-  if (count_ == 0) end(run_phase::done, {});
+  if (count_ == 0 && grantor_ == nullptr) end(run_phase::done, {});
 }
 
 // Workers come and go ---------------------------------------------------------------------------------------------
@@ -138,6 +139,7 @@ bool run_state::enter(std::uint32_t worker)
 void run_state::leave(std::uint32_t worker)
 {
   bool last = false;
+  bool news = false;
   std::vector<std::string> lines;
   {
     const auto lock = lock_soon(mutex_);
@@ -153,6 +155,15 @@ void run_state::leave(std::uint32_t worker)
     }
     last = ready_to_deliver();
     lines.swap(to_log_);
+    if (grantor_ != nullptr && !last) {
+      if (!told_hungry_ && hungry_locked()) news_ = told_hungry_ = true;
+      news = std::exchange(news_, false);
+      if (news) ++inside_;  // the run stays while its grantor is called
+    }
+  }
+  if (news) {
+    grantor_->look();
+    let_go();
   }
   for (const auto& line : lines) log_line(log_level::warning, line);
   if (last) deliver();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,33 @@ enum class work_result : int {
   later,    ///< Only work that others should be sooner done with; that may change.
 };
 
+/// Who grants a run its subtasks, where it does not own them all: the coordinator of a job that nodes share.
+class run_grantor {
+ public:
+  /// There may be something new to see: a partial to take, nothing left to run, or the end. Called on any worker's
+  /// thread, under no lock; brief.
+  virtual void look() noexcept = 0;
+
+ protected:
+  ~run_grantor() = default;
+};
+
+/// What was aggregated of a granted run since the last look.
+struct sealed_part {
+  std::unique_ptr<partial> values;  ///< Null where nothing was.
+  interval_set dropped;  ///< Was run, and is in no value: revoked, or folded together with what was.
+};
+
+/// What a granted run's grantor goes by.
+struct granted_state {
+  std::uint64_t held = 0;     ///< Subtasks granted, and neither sealed nor given back.
+  std::uint64_t unstarted = 0;
+  std::uint64_t done = 0;     ///< Subtasks run, ever.
+  bool hungry = false;        ///< None of them is left to start.
+  std::uint64_t sealed = 0;   ///< Subtasks that take_sealed() would give.
+  bool finished = false;
+};
+
 /// The work-stealing executor of one run.
 ///
 /// Batches, the hot path, touch the worker's own deque and partial alone. Everything rarer (steals between devices,
@@ -54,8 +82,10 @@ enum class work_result : int {
 /// memory any more.
 class run_state final : public run_core {
  public:
+  /// @param grantor  Null where the placement has all subtasks. Else more are granted later, the run ends only by
+  ///                 finish(), cancel() or a failure, and has no value but what take_sealed() gives.
   run_state(ref<cluster_core> core, ref<const job_storage> job, const placement& table, const run_options& options,
-            fold_kind fold);
+            fold_kind fold, run_grantor* grantor = nullptr);
   /// Who has seen finished() may let go while deliver() still has the lock: it is waited for.
   ~run_state() override { const std::scoped_lock lock{mutex_}; }
 
@@ -73,6 +103,20 @@ class run_state final : public run_core {
 
   /// Gives the placement's ranges to the devices, and ends at once where there is nothing to do.
   void start(const placement& table, double assign_s);
+
+  // Of a granted run, for its grantor; from one thread at a time
+
+  /// More subtasks to run. @pre  None of them is held.
+  void accept_grant(std::span<const interval> ranges);
+  /// Gives back about `subtasks` that nobody has started, from behind.
+  [[nodiscard]] interval_set take_back(std::uint64_t subtasks);
+  /// Workers close their partials as soon as they are between two batches.
+  void seal_soon() noexcept { seal_tick_.fetch_add(1, std::memory_order_relaxed); }
+  /// What is not folded of `part` never will be.
+  void revoke(const interval_set& part);
+  [[nodiscard]] sealed_part take_sealed();
+  [[nodiscard]] granted_state state() const;
+  void finish();
 
   /// Between enter() and leave() a worker may run batches. After leave() it must not touch the run, which may be gone.
   /// @return false once the run, or the worker's device in it, is over.
@@ -199,6 +243,8 @@ class run_state final : public run_core {
   };
 
   // What is rare
+  [[nodiscard]] bool hungry_locked() const;
+  [[nodiscard]] bool drop_revoked_locked(device_slot& device, device_id id, const interval_set& fold_set);
   void seal(std::uint32_t worker);
   void absorb_locked(partial&& values);
   void report_failed(std::uint32_t worker, interval batch);
@@ -216,6 +262,7 @@ class run_state final : public run_core {
   ref<const job_storage> job_;
   run_options options_;
   fold_kind fold_;
+  run_grantor* grantor_;
   std::uint32_t span_;
   std::uint32_t count_;
   bool sole_worker_ = false;  // nobody could steal
@@ -235,7 +282,11 @@ class run_state final : public run_core {
   std::uint32_t inside_ = 0;                    // guarded by mutex_: workers between enter() and leave()
   ledger ledger_;                               // guarded by mutex_
   grants grants_;                               // guarded by mutex_
-  partial total_;                               // guarded by mutex_
+  std::unique_ptr<partial> total_;              // guarded by mutex_
+  interval_set revoked_;                        // guarded by mutex_; of a granted run, as all up to here:
+  interval_set dropped_;                        // guarded by mutex_
+  bool news_ = false;                           // guarded by mutex_: the grantor should look
+  bool told_hungry_ = false;                    // guarded by mutex_
   failure why_;                                 // guarded by mutex_
   std::uint64_t seals_ = 0;                     // guarded by mutex_
   std::int64_t aggregate_ns_ = 0;               // guarded by mutex_

@@ -271,7 +271,7 @@ class table_reader {
   }
   job_progress value(const wire::job_progress& from)
   {
-    return {from.job(), from.done(), from.unstarted(), from.subtasks_per_second()};
+    return {from.job(), from.granted(), from.done(), from.unstarted()};
   }
   node_drains value(const wire::node_drains&) { return {}; }
 

@@ -188,7 +188,7 @@ class table_writer {
   }
   auto table(const job_progress& what)
   {
-    return wire::Createjob_progress(out_, what.job, what.done, what.unstarted, what.subtasks_per_second);
+    return wire::Createjob_progress(out_, what.job, what.granted, what.done, what.unstarted);
   }
   auto table(const node_drains&) { return wire::Createnode_drains(out_); }
 

@@ -174,7 +174,8 @@ struct attempt_failed {
   failure why;
 };
 
-/// What the node had of this job is lost, folded or not: a worker process died. The job stays open.
+/// What the node had of this job is lost, folded or not: a worker process died, or its devices failed. The job is over
+/// here under this number; it may be opened again under another, so that nothing late is taken for new.
 struct partial_lost {
   job_number job = 0;
   std::vector<interval> in_flight;
@@ -184,9 +185,9 @@ struct partial_lost {
 /// How far the node is; with heartbeats.
 struct job_progress {
   job_number job = 0;
-  std::uint64_t done = 0;    ///< Subtasks run, ever.
+  std::uint64_t granted = 0;  ///< Subtasks granted and not given back, as far as the node knows.
+  std::uint64_t done = 0;     ///< Subtasks run, ever.
   std::uint64_t unstarted = 0;
-  double subtasks_per_second = 0;
 };
 
 /// The node leaves: what it has not started comes back, the rest will be sealed.

@@ -49,6 +49,14 @@ class outbox {
   /// So much of what was taken has been written.
   void written(std::size_t bytes);
 
+  /// Of payloads, what was not taken yet.
+  [[nodiscard]] std::uint64_t waiting() const noexcept
+  {
+    std::uint64_t bytes = 0;
+    for (const auto& m : bulk_) bytes += m.bytes->size() - m.sent;
+    return bytes;
+  }
+
   /// Taken and not written.
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_; }
   /// Small frames, taken and not written or not even taken. Of payloads only what was taken.

@@ -448,6 +448,8 @@ bool session::open() const noexcept { return impl_->now == state::ready; }
 bool session::suspect() const noexcept { return impl_->suspect; }
 const peer_identity& session::peer() const noexcept { return impl_->peer; }
 const session_self& session::peer_self() const noexcept { return impl_->their_self; }
+std::uint64_t session::queued_payload_bytes() const noexcept { return impl_->out.waiting(); }
+
 const session::counters& session::count() const noexcept { return impl_->counted; }
 
 }  // namespace fastgpu::inline v0::detail

@@ -118,6 +118,9 @@ class session {
   };
   [[nodiscard]] const counters& count() const noexcept;
 
+  /// Of payloads that were sent, what has not begun its way yet.
+  [[nodiscard]] std::uint64_t queued_payload_bytes() const noexcept;
+
  private:
   struct impl;
   std::unique_ptr<impl> impl_;

@@ -82,6 +82,7 @@ std::string to_json(const run_summary& s)
                                {"wasted", s.wasted},
                                {"fenced", s.fenced},
                                {"seals", s.seals},
+                               {"backups", s.backups},
                                {"reduction", s.reduction},
                                {"shape", s.shape},
                                {"policy", s.policy},

@@ -121,7 +121,8 @@ void session::add_summary(const fastgpu::run_summary& next)
   total.wasted += before.wasted;
   total.fenced += before.fenced;
   total.seals += before.seals;
-  for (std::size_t d = 0; d < total.devices.size(); ++d) {
+  total.backups += before.backups;
+  for (std::size_t d = 0; d < std::min(total.devices.size(), before.devices.size()); ++d) {
     auto& device = total.devices[d];
     const auto& earlier = before.devices[d];
     device.subtasks += earlier.subtasks;
@@ -144,8 +145,10 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
   app_.add_option(
           "--devices", devices_,
           "Devices, joined by commas: host:N (N threads), host:N*K (K of them), paced:RATE*K (subtasks a second), "
-          "faulty:SEED*K, cuda:N (a GPU), cuda:all. Default: every GPU, else one host device of all allowed cores")
+          "faulty:SEED*K, cuda:N (a GPU), cuda:all; none (nodes alone). Default: every GPU, else one host device of all "
+          "allowed cores")
       ->group(group);
+  add_node_options(app_, nodes_, group);
   app_.add_option("--granule", granule_text_, "Items a subtask; in two dimensions tiles of NxN or NxM")->group(group);
   app_.add_option("--policy", policy_, "Placement: equal, least_loaded or by_speed")
       ->group(group)
@@ -164,7 +167,7 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
   app_.add_option("--json", json_, "Write results and run summary as JSON; - is standard output")->group(group);
 }
 
-int command_line::main(int argc, char** argv, const std::function<bool(session&)>& body)
+int command_line::run(int argc, char** argv, const std::function<bool(session&)>& body)
 {
   try {
     for (int i = 1; i < argc; ++i) {
@@ -219,6 +222,7 @@ int command_line::run_all(const std::function<bool(session&)>& body)
   };
   try {
     fastgpu::cluster cluster{devices_};
+    add_nodes(cluster, nodes_);
     report["outcome"] = "done";
     for (int i = 0; i < repeat_; ++i) {
       if (interrupted != 0) throw fastgpu::error{fastgpu::errc::cancelled, "interrupted"};

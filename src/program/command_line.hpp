@@ -13,16 +13,12 @@
 #include <fastgpu/fastgpu.hpp>
 
 #include "program/files.hpp"
+#include "program/nodes.hpp"
 
 /// @file
 /// What all programs of fastgpu have in common: options, progress bar, cancelling by Ctrl-C, JSON, exit status.
 
 namespace program {
-
-/// Ends the program with exit status 2 and one line.
-struct usage_error : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /// One repetition of a program's work: runs jobs and collects what is to be reported.
 class session {
@@ -105,7 +101,7 @@ class command_line {
   ///              usage_error, or another std::exception with a message of one line.
   /// @return      The exit status: 0 done and right; 1 wrong answer, failed, cancelled or past its deadline; 2 wrong
   ///              usage.
-  int main(int argc, char** argv, const std::function<bool(session&)>& body);
+  int run(int argc, char** argv, const std::function<bool(session&)>& body);
 
  private:
   int parse(int argc, char** argv);
@@ -116,6 +112,7 @@ class command_line {
   std::string name_;
   CLI::App app_;
   std::string devices_;
+  node_choice nodes_;
   std::string granule_text_;
   std::vector<std::int64_t> granule_;
   std::string policy_ = "by_speed";

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include <fastgpu/cluster/credentials.hpp>
 #include <fastgpu/cluster/memory_source.hpp>
 #include <fastgpu/config.hpp>
 #include <fastgpu/detail/ref.hpp>
@@ -35,8 +36,8 @@ struct gpu_options {
 /// How a cluster is made.
 struct cluster_options {
   /// Devices, joined by commas: `host` or `host:N` (one device of N threads), `host:N*K` (K such devices), `paced:RATE`
-  /// (RATE subtasks a second) and `paced:RATE*K`, `faulty:SEED` and `faulty:SEED*K`, `cuda:0`, `cuda:all`. Empty: every
-  /// GPU, else one host device of all allowed cores.
+  /// (RATE subtasks a second) and `paced:RATE*K`, `faulty:SEED` and `faulty:SEED*K`, `cuda:0`, `cuda:all`; `none`: those
+  /// of nodes alone. Empty: every GPU, else one host device of all allowed cores.
   std::string devices{};
 
   /// Words that requirements::labels can ask for; every device of this cluster has them.
@@ -75,7 +76,17 @@ class FASTGPU_API cluster {
   cluster& operator=(cluster&&) noexcept;
   ~cluster();
 
-  /// The devices with their speeds and loads as they are now.
+  /// Adds a node: its devices take part in runs from now on, those under way included. Waits until the node has
+  /// answered or could not be reached; then one warning is logged, and it is tried again with growing pauses, as it is
+  /// when it is lost later.
+  ///
+  /// @param address  `HOST:PORT`, or `NAME@HOST:PORT` where only a node of that name will do.
+  /// @throws error   errc::invalid_argument for the address, errc::credentials_error.
+  node_id add_node(const std::string& address, const credentials& as);
+  /// A node of this user on this machine: `unix:/PATH`.
+  node_id add_node(const std::string& address);
+
+  /// The devices with their speeds and loads as they are now: this process's, then those of the nodes that are there.
   [[nodiscard]] std::vector<device_info> devices() const;
 
   [[nodiscard]] const detail::ref<detail::cluster_core>& core() const noexcept { return core_; }

@@ -68,12 +68,24 @@ struct FASTGPU_API worker_context : host_context {
   [[noreturn]] void throw_failure() const;
 };
 
+/// What a program's types say of one of its arguments: what a description from elsewhere is held against.
+struct argument_form {
+  argument_kind kind = argument_kind::tally;  ///< broadcast: what is read, also as slices that do not know the block.
+  std::int32_t rank = 0;                      ///< Of data.
+  std::uint32_t element_bytes = 0;            ///< Of data and values.
+};
+
 struct program {
   const char* kernel = "";          ///< Registered name, empty for kernels without one.
+  const char* types = "";           ///< All types of the program, as the compiler writes them.
   const value_table* values = nullptr;  ///< Null where nothing is reduced.
+  const argument_form* arguments = nullptr;
+  std::uint32_t argument_count = 0;
   std::uint32_t kernel_bytes = 0;
+  std::uint32_t operation_bytes = 0;  ///< 0 where nothing is reduced.
   std::int32_t rank = 1;
   bool vector_value = false;
+  bool travels = false;   ///< Kernel and operation are their bytes, which another process can hold too.
   bool portable = false;  ///< The kernel declares arithmetic that gives the same bits on every device.
   /// Runs subtasks [begin, end), cut at spans, on the calling thread. Throws what the kernel throws, with
   /// `context.subtask` set.

@@ -55,6 +55,7 @@ struct run_summary {
   std::uint64_t wasted = 0;     ///< Subtasks of such batches.
   std::uint64_t fenced = 0;     ///< Partials refused because they came too late.
   std::uint64_t seals = 0;      ///< Partials committed.
+  std::uint64_t backups = 0;    ///< Second attempts at what a node was slow with.
   std::string reduction;        ///< "ordered", "exact", "fast", or "none".
   std::string shape;            ///< Shape of an ordered merge, "ordered/1"; "order-free" where none is needed.
   std::string policy;           ///< Who made the placement.

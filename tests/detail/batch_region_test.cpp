@@ -1,4 +1,4 @@
-#include "cuda/batch_region.hpp"  // first: shows that the header stands alone
+#include "detail/batch_region.hpp"  // first: shows that the header stands alone
 
 #include <gtest/gtest.h>
 

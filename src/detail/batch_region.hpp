@@ -40,6 +40,21 @@ struct box_layout {
 /// How `part` lies in the data of `a`, and in a dense copy of `whole`, which has it.
 [[nodiscard]] box_layout layout_of(const argument& a, const box& part, const box& whole) noexcept;
 
+/// Calls `row(data, dense)` with the offset of each row in the data and in the dense copy, in their order.
+template <class Row>
+void for_each_row(const box_layout& l, const Row& row)
+{
+  for (std::size_t p = 0; p < l.planes; ++p) {
+    for (std::size_t r = 0; r < l.rows; ++r) {
+      row(l.data_offset + p * l.data_plane_pitch + r * l.data_pitch,
+          l.dense_offset + p * l.dense_plane_pitch + r * l.dense_pitch);
+    }
+  }
+}
+
+/// All of the data of `a`.
+[[nodiscard]] box whole_of(const argument& a) noexcept;
+
 /// Copies `part` of the data of `a` to or from `dense`, a dense copy of `whole`, both in host memory.
 void copy_in(const argument& a, const box& part, const box& whole, std::byte* dense) noexcept;
 void copy_out(const argument& a, const box& part, const box& whole, const std::byte* dense) noexcept;

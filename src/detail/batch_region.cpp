@@ -1,4 +1,4 @@
-#include "cuda/batch_region.hpp"
+#include "detail/batch_region.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -34,17 +34,6 @@ void add_boxes(const space_shape& shape, int d, std::int64_t begin, std::int64_t
   if (last >= first && end % inner != 0) {
     rows(last, last + 1);
     add_boxes(shape, d + 1, 0, end % inner, region, to);
-  }
-}
-
-template <class Copy>
-void for_each_row(const box_layout& l, const Copy& copy)
-{
-  for (std::size_t p = 0; p < l.planes; ++p) {
-    for (std::size_t r = 0; r < l.rows; ++r) {
-      copy(l.data_offset + p * l.data_plane_pitch + r * l.data_pitch,
-           l.dense_offset + p * l.dense_plane_pitch + r * l.dense_pitch);
-    }
   }
 }
 
@@ -122,6 +111,13 @@ box_layout layout_of(const argument& a, const box& part, const box& whole) noexc
     l.dense_plane_pitch = in_bytes(dense_stride[0]);
   }
   return l;
+}
+
+box whole_of(const argument& a) noexcept
+{
+  box whole;
+  for (int d = 0; d < a.rank; ++d) whole.end[d] = a.extent[d];
+  return whole;
 }
 
 void copy_in(const argument& a, const box& part, const box& whole, std::byte* dense) noexcept

@@ -1,10 +1,10 @@
-#include "program/sha256.hpp"
+#include "detail/sha256.hpp"
 
 #include <openssl/evp.h>
 
 #include <stdexcept>
 
-namespace program {
+namespace fastgpu::inline v0::detail {
 
 struct sha256::state {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -26,18 +26,25 @@ sha256& sha256::add_bytes(const void* bytes, std::size_t count)
   return *this;
 }
 
+sha256::digest_bytes sha256::digest()
+{
+  digest_bytes digest{};
+  unsigned int size = 0;
+  if (EVP_DigestFinal_ex(state_->context, digest.data(), &size) != 1) {
+    throw std::runtime_error{"OpenSSL: SHA-256 failed"};
+  }
+  return digest;
+}
+
 std::string sha256::hex()
 {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (EVP_DigestFinal_ex(state_->context, digest, &size) != 1) throw std::runtime_error{"OpenSSL: SHA-256 failed"};
   static constexpr char digits[] = "0123456789abcdef";
   std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    text += digits[digest[i] >> 4];
-    text += digits[digest[i] & 15];
+  for (const auto byte : digest()) {
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
   }
   return text;
 }
 
-}  // namespace program
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <fastgpu/cluster/cluster.hpp>
+#include <fastgpu/cluster/credentials.hpp>
+#include <fastgpu/config.hpp>
+
+/// @file
+/// A node: this process's devices, offered to coordinators in other processes.
+
+namespace fastgpu::inline v0 {
+
+struct node_options {
+  /// Where coordinators connect: `HOST:PORT`, port 0 for any that is free, or `unix:/PATH` for this user's processes.
+  std::string listen{};
+
+  /// Who this node is. Needed for `HOST:PORT`.
+  std::optional<credentials> as{};
+
+  /// What the node is called where it has no credentials. Empty: the machine's name.
+  std::string name{};
+
+  /// The devices that it offers.
+  cluster_options devices{};
+
+  /// Bound of broadcast data that are kept for jobs to come, in bytes.
+  std::uint64_t content_bytes_max = std::uint64_t{4} << 30;
+
+  /// Bound of the memory that one job's data may ask for, touched or not, in bytes.
+  std::uint64_t job_bytes_max = std::uint64_t{1} << 40;
+};
+
+/// Runs subtasks of the kernels that are registered in this program for whoever may submit jobs.
+///
+/// @par Threads  Any.
+class FASTGPU_API node {
+ public:
+  /// Listens from now on.
+  /// @throws error  errc::credentials_error where there are none and the address asks for them; errc::node_unreachable
+  ///                where the address cannot be listened at; errc::invalid_argument; errc::no_usable_device.
+  explicit node(const node_options& options);
+  node(const node&) = delete;
+  node& operator=(const node&) = delete;
+  /// Leaves at once: coordinators take it for lost.
+  ~node();
+
+  /// Where it listens, with the port it got.
+  [[nodiscard]] const std::string& address() const noexcept;
+  [[nodiscard]] const std::string& name() const noexcept;
+
+  /// Takes no more work, gives back what is not started, and seals the rest; then run() returns.
+  void drain() noexcept;
+
+  /// Waits until the node has drained.
+  void run();
+
+ private:
+  class impl;
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace fastgpu::inline v0

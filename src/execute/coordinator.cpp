@@ -1,0 +1,246 @@
+#include "execute/coordinator.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <gsl/assert>
+
+/// @file
+/// What counts: who is there, what they hold, and what of it is committed. Who gets what is in steering.cpp.
+
+namespace fastgpu::inline v0::detail {
+namespace {
+
+// A subtask that takes whole nodes with it must not go round for ever.
+constexpr std::uint64_t losses_max_of_each = 3;
+constexpr std::uint64_t losses_max_more = 5;
+
+}  // namespace
+
+coordinator::coordinator(environment& world, coordinator_owner& owner, std::uint32_t subtasks,
+                         coordinator_options options)
+    : world_{world},
+      owner_{owner},
+      options_{options},
+      subtasks_{subtasks},
+      ledger_{subtasks, 0},
+      grants_{world, ledger_, 0, subtasks, options.span, options.retries},
+      moved_(std::max(options.moves_max, 1u))
+{
+}
+
+device_id coordinator::add()
+{
+  const device_id device{static_cast<std::uint32_t>(members_.size())};
+  members_.emplace_back();
+  ledger_.add_device();
+  grants_.add_device();
+  grants_.exclude(device);  // until it joins
+  return device;
+}
+
+void coordinator::reserve(device_id device, interval range) { reserved_.emplace_back(device, range); }
+
+void coordinator::start()
+{
+  started_ = true;
+  std::vector<std::vector<interval>> first(members_.size());
+  for (const auto& [device, range] : reserved_) {
+    if (range.empty() || !takes_work(at(device))) continue;
+    grants_.start({device, range});
+    first[device.value].push_back(range);
+  }
+  reserved_.clear();
+  for (std::uint32_t d = 0; d < first.size(); ++d) give({d}, first[d]);
+  find_work();
+  check_end();
+}
+
+// Who is there ----------------------------------------------------------------------------------------------------
+
+void coordinator::joined(device_id device, participant& link, const participant_info& info)
+{
+  auto& m = at(device);
+  Expects(m.link == nullptr);
+  const auto committed = m.committed;
+  m = {};
+  m.link = &link;
+  m.info = info;
+  m.committed = committed;
+  m.told = m.hungry_since = m.next_try = world_.now();
+  grants_.restore(device);
+  find_work();
+}
+
+void coordinator::left(device_id device, const interval_set& in_flight, const failure& why, bool returns)
+{
+  auto& m = at(device);
+  m.returns = returns;
+  if (m.link == nullptr) return;
+  m.link = nullptr;
+  if (m.thief) at(*m.thief).robs = false;
+  m.thief.reset();
+
+  // Backups of what it had count from now on; those that it ran do not.
+  std::vector<backup> done;
+  std::erase_if(backups_, [&](backup& b) {
+    if (b.primary == device && b.values != nullptr) done.push_back(std::move(b));
+    return b.primary == device || b.by == device;
+  });
+  for (auto& b : done) commit_backup(std::move(b));
+
+  if (++losses_ > losses_max_of_each * members_.size() + losses_max_more) {
+    return decide(failure{make_error_code(errc::retries_exhausted),
+                          std::to_string(losses_) + " losses of nodes or their workers, and nothing was committed in "
+                          "between; the last: " + why.detail});
+  }
+  const auto held = ledger_.assigned(device).count();
+  counters_.wasted += std::min<std::uint64_t>(held, m.granted - std::min(m.unstarted, m.granted));
+  const auto hope = std::any_of(members_.begin(), members_.end(), [](const member& other) {
+    return other.returns || other.link != nullptr;
+  });
+  const auto given = grants_.lost(device, in_flight, why, hope);
+  if (grants_.run_failure()) return decide(grants_.run_failure());
+  give_all(given);
+  check_end();
+  find_work();
+}
+
+void coordinator::gave_up(device_id device, const failure& why)
+{
+  at(device).returns = false;
+  const auto hope = std::any_of(members_.begin(), members_.end(),
+                                [](const member& m) { return m.returns || m.link != nullptr; });
+  if (!hope) decide(failure{make_error_code(errc::no_usable_device), "no usable device is left; the last: " + why.detail});
+}
+
+void coordinator::drains(device_id device)
+{
+  auto& m = at(device);
+  if (m.link == nullptr || m.draining) return;
+  m.draining = true;
+  m.returns = false;
+}
+
+void coordinator::progress(device_id device, std::uint64_t granted, std::uint64_t done, std::uint64_t unstarted)
+{
+  auto& m = at(device);
+  if (m.link == nullptr) return;
+  if (granted > m.granted || done > granted || unstarted > granted) return distrust(device, "its progress is none");
+  const auto now = world_.now();
+  const auto dt = now.count - m.told.count;
+  if (!m.hungry && dt > 1e-4 && done > m.done) {
+    const auto speed = static_cast<double>(done - m.done) / dt;
+    auto& known = m.info.subtasks_per_second;
+    known = known > 0 ? 0.5 * (known + speed) : speed;
+  }
+  m.done = done;
+  m.told = now;
+  m.unstarted = unstarted + (m.granted - granted);
+  if (m.unstarted == 0 && !m.hungry) {
+    m.hungry = true;
+    m.hungry_since = now;
+    m.back_off_s = 0;
+    m.next_try = now;
+  }
+  find_work();
+}
+
+// What counts -----------------------------------------------------------------------------------------------------
+
+void coordinator::sealed(device_id device, const seal_report& report, std::unique_ptr<arrived_values> values)
+{
+  auto& m = at(device);
+  if (m.link == nullptr || decided_) return note_fenced();
+  if (report.seal != m.seals + 1) return distrust(device, "a seal is missing or came twice");
+  if (!ledger_.assigned(device).contains(report.dropped) || report.dropped.intersects(report.fold_set)) {
+    return distrust(device, "it gives up what it does not have");
+  }
+  if (ledger_.accept({device, ledger_.incarnation(device), report.counter}, report.fold_set) != verdict::committed) {
+    return distrust(device, "the ledger refused its partial");
+  }
+  ++m.seals;
+  m.failures_in_a_row = 0;
+  if (!report.fold_set.empty()) {
+    Expects(values != nullptr);
+    ++counters_.seals;
+    losses_ = 0;
+    m.committed += report.fold_set.count();
+    owner_.commit(*values, report.fold_set);
+    if (decided_) return;  // it could not
+  }
+  m.link->acknowledge(report.seal);
+  settle_backups(device, report.answers, report.fold_set);
+  for (const auto& range : report.dropped.intervals()) {
+    if (!ledger_.assigned(device).contains(range)) continue;  // a backup has it
+    ledger_.release(range, device);
+    counters_.wasted += range.size();
+  }
+  if (ledger_.assigned(device).empty() && !m.hungry) {
+    m.hungry = true;
+    m.unstarted = 0;
+    m.hungry_since = m.next_try = world_.now();
+    m.back_off_s = 0;
+  }
+  check_end();
+  find_work();
+}
+
+void coordinator::failed(device_id device, interval range, bool staged, const failure& why)
+{
+  auto& m = at(device);
+  if (m.link == nullptr || decided_) return note_fenced();
+  if (staged) {
+    std::erase_if(backups_, [&](const backup& b) { return b.by == device && b.range == range; });
+    counters_.wasted += range.size();
+    return try_later(m);
+  }
+  if (range.empty() || !ledger_.assigned(device).contains(range)) return distrust(device, "it failed at what it does not have");
+  ++m.failures_in_a_row;
+  const auto given = grants_.failed(device, range, why, m.failures_in_a_row);
+  if (grants_.run_failure()) return decide(grants_.run_failure());
+  give_all(given);
+  if (grants_.tired(device)) owner_.distrust(device, why);
+  find_work();
+}
+
+void coordinator::kernel_failed(const failure& why) { decide(why); }
+
+void coordinator::distrust(device_id device, const char* what)
+{
+  note_fenced();
+  owner_.distrust(device, {make_error_code(errc::protocol_error), std::string{what}});
+}
+
+void coordinator::check_end()
+{
+  if (started_ && ledger_.complete()) decide(std::nullopt);
+}
+
+void coordinator::decide(const std::optional<failure>& why)
+{
+  if (std::exchange(decided_, true)) return;
+  owner_.decided(why);
+}
+
+std::uint64_t coordinator::done() const
+{
+  auto all = ledger_.committed().count();
+  for (std::uint32_t d = 0; d < members_.size(); ++d) {
+    const auto& m = members_[d];
+    if (m.link == nullptr) continue;
+    const auto held = ledger_.assigned({d}).count();
+    all += held - std::min(held, m.unstarted);
+  }
+  return std::min<std::uint64_t>(all, subtasks_);
+}
+
+coordinator_counters coordinator::count() const
+{
+  auto c = counters_;
+  c.fenced += ledger_.fenced();
+  return c;
+}
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,306 @@
+#include "execute/shared_machinery.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include <fastgpu/observe/log.hpp>
+
+#include "net/messages.hpp"
+#include "node/job_description.hpp"
+#include "node/job_pieces.hpp"
+
+namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr double wait_for_nodes_s = 0.05;       // to answer, before this process's devices begin alone
+constexpr double wait_for_any_node_s = 5.0;     // where it has none
+constexpr double piece_bytes = 4 << 20;         // of input that is sent with a grant, about
+constexpr double small_value_bytes = 1 << 20;   // partials up to here cost next to nothing to send
+
+double input_bytes(const job_data& job)
+{
+  double bytes = 0;
+  for (std::uint32_t i = 0; i < job.argument_count; ++i) {
+    const auto& a = job.arguments[i];
+    if (a.kind != argument_kind::slices) continue;
+    double elements = 1;
+    for (int d = 0; d < a.rank; ++d) elements *= static_cast<double>(a.extent[d]);
+    bytes += elements * a.element_bytes;
+  }
+  return bytes;
+}
+
+shared_job describe(const shared_run& run, const ref<const job_storage>& job, const run_options& options,
+                    fold_kind fold, const std::string& numeric_class, memory_source& memory, std::uint64_t random_a,
+                    std::uint64_t random_b)
+{
+  (void)run;
+  const auto& data = job->data;
+  shared_job what{job, fold, &memory, {}, 0};
+  auto& m = what.description;
+  m.what = describe_job(data, fold);
+  for (std::size_t i = 0; i < m.epoch.size(); ++i) {
+    m.epoch[i] = static_cast<std::uint8_t>((i < 8 ? random_a : random_b) >> (8 * (i % 8)));
+  }
+  // Partials that are large are sealed rarely: after K = sqrt(2 x cost x time between failures), for hours between.
+  const auto value_bytes = data.code->values == nullptr
+                               ? 0.0
+                               : static_cast<double>(data.code->values->bytes) * static_cast<double>(data.width);
+  m.seal_every_s = value_bytes <= small_value_bytes ? options.seal_every.count : std::max(options.seal_every.count, 30.0);
+  if (options.seal_every.count == 0) m.seal_every_s = 0;
+  m.numeric_class = numeric_class;
+  if (const auto bytes = input_bytes(data); bytes > 0) {
+    const auto of_each = bytes / data.shape.count;
+    const auto span = 1u << data.shape.span_log2;
+    const auto n = std::clamp(piece_bytes / std::max(of_each, 1e-9), 1.0, 1e9);
+    what.subtasks_of_data = (static_cast<std::uint32_t>(n) + span - 1) / span * span;
+  }
+  return what;
+}
+
+coordinator_options options_of(const job_data& job)
+{
+  coordinator_options o;
+  o.span = 1u << job.shape.span_log2;
+  o.bytes_per_subtask = input_bytes(job) / std::max(job.shape.count, 1u);
+  return o;
+}
+
+}  // namespace
+
+shared_machinery::shared_machinery(shared_run& of)
+    : of_{&of},
+      net_{of.core_->directory().net()},
+      directory_{of.core_->directory()},
+      what_{describe(of, of.job_, of.options_, of.fold_, of.how_.numeric_class, of.core_->memory(),
+                     of.core_->random(), of.core_->random())},
+      boss_{net_, *this, of.job_->data.shape.count, options_of(of.job_->data)},
+      total_{of.job_->data, of.fold_, of.core_->memory()},
+      alarm_{net_, [this] { ring(); }}
+{
+}
+
+shared_machinery::~shared_machinery() = default;
+
+void shared_machinery::start()
+{
+  auto& how = of_->how_;
+  if (!how.local.entries.empty()) {
+    local_device_ = boss_.add();
+    local_ = std::make_unique<local_participant>(net_, of_->core_, what_, how.local, of_->options_, boss_,
+                                                 local_device_, [this] { settle(); });
+    local_->join();
+    for (const auto& range : how.local_ranges) boss_.reserve(local_device_, range);
+  }
+  for (const auto& link : directory_.links()) add_node(*link);
+  for (const auto& [node, range] : how.node_ranges) {
+    for (const auto& n : nodes_) {
+      if (n->node().id() == node) boss_.reserve(n->device(), range);
+    }
+  }
+  directory_.enroll(*this);
+  begin_at_ = seconds{net_.now().count + (local_ ? wait_for_nodes_s : wait_for_any_node_s)};
+  settle();
+}
+
+void shared_machinery::add_node(node_link& node)
+{
+  const auto device = boss_.add();
+  nodes_.push_back(std::make_unique<node_participant>(net_, node, what_, boss_, device, [this] { settle(); }));
+}
+
+void shared_machinery::node_added(node_link& node)
+{
+  if (!phase_) add_node(node);
+}
+
+void shared_machinery::begin()
+{
+  begun_ = true;
+  boss_.start();
+}
+
+void shared_machinery::settle()
+{
+  if (of_ == nullptr) return;
+  if (phase_) {
+    if ((!local_ || local_->ended()) && !std::exchange(delivering_, true)) {
+      net_.post([self = shared_from_this()] { self->deliver(); });  // nothing of this is under way then
+    }
+    return;
+  }
+  if (!begun_) {
+    const bool all = std::all_of(nodes_.begin(), nodes_.end(), [](const auto& n) { return n->settled(); });
+    if (all || net_.now().count >= begin_at_.count) begin();
+  }
+  std::uint64_t done = boss_.done();
+  of_->done_.store(done, std::memory_order_relaxed);
+
+  std::optional<seconds> next;
+  const auto sooner = [&](std::optional<seconds> at) {
+    if (at && (!next || at->count < next->count)) next = at;
+  };
+  if (!begun_) sooner(begin_at_);
+  if (of_->deadline_) sooner(*of_->deadline_);
+  sooner(boss_.next_tick());
+  if (local_) sooner(local_->next_tick());
+  for (const auto& n : nodes_) sooner(n->machine().next_tick());
+  if (!phase_) alarm_.set(next);
+}
+
+void shared_machinery::ring()
+{
+  if (of_ == nullptr) return;
+  const auto now = net_.now().count;
+  if (!phase_ && of_->deadline_ && now >= of_->deadline_->count) {
+    end(run_phase::deadline, failure{make_error_code(errc::deadline_exceeded), "the run's deadline has passed"});
+  }
+  if (!phase_) {
+    if (local_) local_->tick();
+    for (const auto& n : nodes_) n->machine().tick();
+    boss_.tick();
+  }
+  settle();
+}
+
+// What the coordinator asks ---------------------------------------------------------------------------------------
+
+void shared_machinery::commit(arrived_values& values, const interval_set&)
+{
+  const auto begin = steady_clock::now();
+  try {
+    if (auto* here = dynamic_cast<local_values*>(&values)) {
+      total_.absorb(std::move(*here->values));
+    } else if (auto* there = dynamic_cast<remote_values*>(&values)) {
+      commit_blocks(what_.job->data, there->values);
+      total_.absorb(std::move(*there->values.values));
+    }
+  } catch (const std::bad_alloc&) {
+    end(run_phase::failed, out_of_memory());
+  } catch (const std::exception& e) {
+    end(run_phase::failed, failure{make_error_code(errc::kernel_failed), std::string{"a merge failed: "} + e.what()});
+  }
+  aggregate_ns_ += std::chrono::duration_cast<std::chrono::nanoseconds>(steady_clock::now() - begin).count();
+}
+
+void shared_machinery::distrust(device_id device, const failure& why)
+{
+  net_.post([self = weak_from_this(), device, why] {
+    const auto here = self.lock();
+    if (!here || here->of_ == nullptr) return;
+    for (const auto& n : here->nodes_) {
+      if (n->device() == device) const_cast<node_link&>(n->node()).cut(why);
+    }
+    if (here->local_ && device == here->local_device_) here->end(run_phase::failed, why);
+    here->settle();
+  });
+}
+
+void shared_machinery::decided(const std::optional<failure>& why)
+{
+  end(why ? run_phase::failed : run_phase::done, why);
+}
+
+void shared_machinery::end(run_phase how, const std::optional<failure>& why)
+{
+  if (phase_) return;
+  phase_ = how;
+  if (why) why_ = *why;
+  alarm_.set(std::nullopt);
+  if (local_) local_->stop();
+  net_.post([self = weak_from_this()] {  // others are in the midst of something
+    if (const auto here = self.lock()) here->settle();
+  });
+}
+
+// The end ---------------------------------------------------------------------------------------------------------
+
+void shared_machinery::deliver()
+{
+  auto& run = *std::exchange(of_, nullptr);
+  const auto& job = what_.job->data;
+  directory_.leave(*this);
+  for (const auto& n : nodes_) n->machine().close();
+  const auto begin = steady_clock::now();
+  try {
+    // The last self-check: every subtask is in the value, once.
+    if (phase_ == run_phase::done && total_.fold_set().count() != job.shape.count) {
+      throw error{errc::internal, "subtasks are missing in the value: a defect of the library"};
+    }
+    if (phase_ == run_phase::done && job.code->values != nullptr) {
+      run.result_ = allocate_aligned(job.code->values->bytes * static_cast<std::size_t>(job.width), run.core_->memory());
+      total_.value(run.result_.get());
+    }
+  } catch (const error& e) {
+    phase_ = run_phase::failed;
+    why_ = e.why();
+  } catch (const std::bad_alloc&) {
+    phase_ = run_phase::failed;
+    why_ = out_of_memory();
+  } catch (const std::exception& e) {
+    phase_ = run_phase::failed;
+    why_ = failure_of(errc::kernel_failed, e.what());
+  }
+  aggregate_ns_ += std::chrono::duration_cast<std::chrono::nanoseconds>(steady_clock::now() - begin).count();
+  of_ = &run;
+  fill_summary();
+  of_ = nullptr;
+  if (local_ && run.options_.trace) run.trace_ = local_->trace_json();
+  nodes_.clear();
+  local_.reset();
+
+  std::vector<std::pair<void (*)(void*), void*>> callbacks;
+  std::shared_ptr<shared_machinery> self;  // goes with this call
+  {
+    const std::scoped_lock lock{run.mutex_};
+    self = std::move(run.machinery_);
+    callbacks.swap(run.callbacks_);
+    run.delivered_.store(true, std::memory_order_release);
+    run.told_.notify_all();  // under the lock: whoever waits may destroy the run as soon as it has the lock
+  }
+  for (const auto& [call, context] : callbacks) call(context);
+}
+
+void shared_machinery::fill_summary()
+{
+  static constexpr outcome_kind kinds[] = {outcome_kind::done, outcome_kind::done, outcome_kind::failed,
+                                           outcome_kind::cancelled, outcome_kind::deadline};
+  auto& s = of_->summary_;
+  const auto count = what_.job->data.shape.count;
+  if (local_) s = local_->summary();
+  const auto mine = boss_.count();
+  s.outcome = kinds[static_cast<int>(*phase_)];
+  s.why = why_;
+  s.wall_s = std::chrono::duration<double>(steady_clock::now() - of_->started_).count();
+  s.assign_s = of_->how_.assign_s;
+  s.aggregate_s = static_cast<double>(aggregate_ns_) * 1e-9;
+  s.subtasks = count;
+  s.committed = boss_.book().committed().count();
+  s.steals += mine.steals;
+  s.retries += boss_.retries();
+  s.wasted += mine.wasted;
+  s.fenced += mine.fenced;
+  s.seals = mine.seals;
+  s.backups = mine.backups;
+  s.policy = of_->how_.policy;
+  const auto* values = what_.job->data.code->values;
+  s.reduction = values == nullptr ? "none" : to_string(of_->options_.reduction);
+  s.shape = values == nullptr ? "" : of_->fold_ == fold_kind::ordered ? ordered_shape_name
+                                     : values->order_free             ? "order-free"
+                                     : of_->fold_ == fold_kind::exact ? "exact"
+                                                                      : "any";
+  if (!local_) s.devices.clear();
+  auto next = static_cast<std::uint32_t>(of_->core_->devices().size());
+  for (const auto& n : nodes_) {
+    device_summary d;
+    d.id = {next++};
+    d.name = n->node().name();
+    d.subtasks = boss_.committed(n->device());
+    d.share = count == 0 ? 0 : static_cast<double>(d.subtasks) / count;
+    d.lost = !boss_.joined(n->device());
+    s.devices.push_back(std::move(d));
+  }
+}
+
+}  // namespace fastgpu::inline v0::detail

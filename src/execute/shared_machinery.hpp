@@ -1,0 +1,165 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "aggregate/partial.hpp"
+#include "cluster/node_directory.hpp"
+#include "execute/coordinator.hpp"
+#include "execute/remote_participant.hpp"
+#include "execute/shared_run.hpp"
+#include "node/device_executor.hpp"
+#include "node/sealed_values.hpp"
+
+/// @file
+/// The inside of a shared run: its coordinator, this process's devices, and its nodes.
+
+namespace fastgpu::inline v0::detail {
+
+/// Values that this process's own devices aggregated.
+struct local_values final : arrived_values {
+  explicit local_values(std::unique_ptr<partial> v) : values{std::move(v)} {}
+  std::unique_ptr<partial> values;
+};
+
+/// Values that came from a node.
+struct remote_values final : arrived_values {
+  explicit remote_values(arrived_partial v) : values{std::move(v)} {}
+  arrived_partial values;
+};
+
+/// What all participants of a run share.
+struct shared_job {
+  ref<const job_storage> job;
+  fold_kind fold;
+  memory_source* memory;
+  open_job description;  ///< But for the number.
+  std::uint32_t subtasks_of_data = 0;  ///< Whose input is about a piece; 0: no input is sent.
+};
+
+/// This process's devices as a participant.
+class local_participant final : public participant {
+ public:
+  local_participant(network& on, const ref<cluster_core>& core, const shared_job& what, const placement& devices,
+                    const run_options& options, coordinator& boss, device_id device, std::function<void()> changed);
+  ~local_participant();
+
+  void join();
+  /// News for the coordinator.
+  void look();
+  /// No more batches; afterwards ended() will come true.
+  void stop();
+  [[nodiscard]] bool ended() const { return run_->ended(); }
+  [[nodiscard]] const run_summary& summary() const { return (*run_)->summary(); }
+  [[nodiscard]] std::string trace_json() const { return (*run_)->trace_json(); }
+  [[nodiscard]] std::optional<seconds> next_tick() const { return joined_ ? std::optional{next_look_} : std::nullopt; }
+  void tick();
+
+  // participant
+  void grant(std::span<const interval> ranges) override;
+  void stage(interval range) override;
+  void take_back(std::uint32_t request, std::uint64_t subtasks) override;
+  void seal(std::uint64_t request, const interval_set& revoked) override;
+  void acknowledge(std::uint64_t) override {}
+
+ private:
+  network& on_;
+  coordinator& boss_;
+  device_id device_;
+  std::function<void()> changed_;
+  std::uint32_t workers_ = 0;
+  std::unique_ptr<watched_run> run_;
+  std::shared_ptr<local_participant*> alive_;
+  bool joined_ = false;
+  std::uint64_t granted_ = 0;
+  std::uint64_t seals_ = 0;
+  seconds next_look_{};
+  double look_after_s_ = 0;
+};
+
+/// A node as a participant, on its present session.
+class node_participant final : public node_user, private remote_host {
+ public:
+  node_participant(network& on, node_link& node, const shared_job& what, coordinator& boss, device_id device,
+                   std::function<void()> changed);
+  ~node_participant();
+
+  [[nodiscard]] remote_participant& machine() noexcept { return machine_; }
+  [[nodiscard]] const node_link& node() const noexcept { return node_; }
+  [[nodiscard]] device_id device() const noexcept { return device_; }
+  /// It has joined, was refused, or cannot be reached: there is nothing to wait for before the start.
+  [[nodiscard]] bool settled() const noexcept { return settled_; }
+
+  // node_user
+  void session_opened(node_link& node) override;
+  void session_closed(node_link& node, const failure& why) override;
+  bool received(node_link& node, message& what, payload& bytes) override;
+  void node_drains(node_link& node) override;
+
+ private:
+  void send(message what, std::shared_ptr<const payload> bytes) override;
+  std::uint64_t queued_bytes() const override { return node_.queued_bytes(); }
+  job_number next_job() override;
+  open_job describe() override { return what_.description; }
+  packed_piece broadcast(std::uint32_t argument) override;
+  std::vector<packed_piece> pieces(interval range) override;
+  result<std::unique_ptr<arrived_values>> unpack(const interval_set& fold_set, payload&& bytes) override;
+  void cut(const failure& why) override { node_.cut(why); }
+
+  node_link& node_;
+  const shared_job& what_;
+  device_id device_;
+  std::function<void()> changed_;
+  remote_participant machine_;
+  interval_set sent_;  // subtasks whose input this incarnation of the job has there
+  bool settled_ = false;
+};
+
+/// @par Threads  The network's.
+class shared_machinery final : private coordinator_owner,
+                               private directory_user,
+                               public std::enable_shared_from_this<shared_machinery> {
+ public:
+  explicit shared_machinery(shared_run& of);
+  ~shared_machinery();
+
+  void start();
+  /// The run is over, but for what is still under way here.
+  void end(run_phase how, const std::optional<failure>& why);
+
+ private:
+  void commit(arrived_values& values, const interval_set& fold_set) override;
+  void distrust(device_id device, const failure& why) override;
+  void decided(const std::optional<failure>& why) override;
+  void node_added(node_link& node) override;
+
+  void add_node(node_link& node);
+  /// Begins once everybody who is expected is there, or has been waited for.
+  void begin();
+  /// After anything that may have changed what comes next.
+  void settle();
+  void ring();
+  void deliver();
+  void fill_summary();
+
+  shared_run* of_;  // null once delivered
+  network& net_;
+  node_directory& directory_;
+  shared_job what_;
+  coordinator boss_;
+  partial total_;
+  std::unique_ptr<local_participant> local_;
+  device_id local_device_;
+  std::vector<std::unique_ptr<node_participant>> nodes_;
+  alarm alarm_;
+  seconds begin_at_{};
+  bool begun_ = false;
+  bool delivering_ = false;
+  std::optional<run_phase> phase_;
+  failure why_;
+  std::int64_t aggregate_ns_ = 0;
+};
+
+}  // namespace fastgpu::inline v0::detail

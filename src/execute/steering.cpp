@@ -1,0 +1,355 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <gsl/assert>
+
+#include "execute/coordinator.hpp"
+
+/// @file
+/// Who gets what: shares by speed, steals for a gain, and backups at the end.
+
+namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr double back_off_first_s = 1e-3;  // until an idle one looks again,
+constexpr double back_off_most_s = 0.1;    // doubled each time up to here
+constexpr double unanswered_s = 1.0;       // a participant that does not give back for so long may be frozen
+
+}  // namespace
+
+double coordinator::speed_of(const member& m) const
+{
+  if (m.info.subtasks_per_second > 0) return m.info.subtasks_per_second;
+  // As the others, worker by worker.
+  double speed = 0;
+  double workers = 0;
+  for (const auto& other : members_) {
+    if (other.info.subtasks_per_second <= 0) continue;
+    speed += other.info.subtasks_per_second;
+    workers += other.info.workers;
+  }
+  return (workers > 0 ? speed / workers : 1.0) * std::max(m.info.workers, 1u);
+}
+
+double coordinator::unstarted_of(const member& m) const
+{
+  const auto since = std::max(0.0, world_.now().count - m.told.count);
+  const auto speed = m.info.subtasks_per_second;  // where it is not known, nothing is supposed
+  return std::max(0.0, static_cast<double>(m.unstarted) - speed * since);
+}
+
+void coordinator::give(device_id device, std::span<const interval> ranges)
+{
+  if (ranges.empty()) return;
+  auto& m = at(device);
+  Expects(m.link != nullptr);
+  if (m.hungry) m.told = world_.now();
+  m.hungry = false;
+  m.back_off_s = 0;
+  for (const auto& range : ranges) {
+    m.granted += range.size();
+    m.unstarted += range.size();
+  }
+  ++counters_.grants;
+  m.link->grant(ranges);
+}
+
+void coordinator::give_all(const std::vector<grant>& given)
+{
+  for (std::uint32_t d = 0; d < members_.size(); ++d) {
+    std::vector<interval> ranges;
+    for (const auto& g : given) {
+      if (g.device.value == d) ranges.push_back(g.part);
+    }
+    give({d}, ranges);
+  }
+}
+
+/// Gives what nobody has to whoever is idle, else to all, in proportion to their speeds.
+void coordinator::share_out()
+{
+  const auto free = ledger_.free();
+  if (free.empty()) return;
+  std::vector<std::uint32_t> takers;
+  for (const bool hungry_only : {true, false}) {
+    for (std::uint32_t d = 0; d < members_.size(); ++d) {
+      const auto& m = members_[d];
+      if (takes_work(m) && (m.hungry || !hungry_only) && !grants_.tired({d})) takers.push_back(d);
+    }
+    if (!takers.empty()) break;
+  }
+  if (takers.empty()) return;
+
+  double total = 0;
+  for (const auto d : takers) total += speed_of(members_[d]);
+  std::vector<std::vector<interval>> shares(takers.size());
+  const auto all = static_cast<double>(free.count());
+  std::size_t taker = 0;
+  double before = 0;                                        // subtasks given out
+  double until = all * speed_of(members_[takers[0]]) / total;  // of the shares up to this taker's
+  for (auto range : free.intervals()) {
+    while (!range.empty()) {
+      const bool last = taker + 1 == takers.size();
+      const auto wanted = std::max(0.0, until - before);
+      auto n = last ? range.size() : static_cast<std::uint32_t>(std::min<double>(std::ceil(wanted), range.size()));
+      if (n < range.size()) {  // cut where spans end
+        const auto cut = (std::uint64_t{range.begin} + n + options_.span - 1) / options_.span * options_.span;
+        n = static_cast<std::uint32_t>(std::min<std::uint64_t>(cut, range.end) - range.begin);
+      }
+      if (n > 0) {
+        const interval part{range.begin, range.begin + n};
+        grants_.start({{takers[taker]}, part});
+        shares[taker].push_back(part);
+        range.begin += n;
+        before += n;
+      }
+      while (taker + 1 < takers.size() && before >= until) {
+        ++taker;
+        until += all * speed_of(members_[takers[taker]]) / total;
+      }
+    }
+  }
+  for (std::size_t t = 0; t < takers.size(); ++t) give({takers[t]}, shares[t]);
+}
+
+void coordinator::find_work()
+{
+  if (!started_ || decided_) return;
+  share_out();
+  const auto now = world_.now();
+  for (std::uint32_t d = 0; d < members_.size(); ++d) {
+    auto& m = members_[d];
+    if (decided_) return;
+    if (m.draining && m.link != nullptr && m.unstarted > 0 && m.take_request == 0) {  // gives all of it back
+      m.take_request = ++m.take_requests;
+      m.asked = now;
+      m.thief.reset();
+      m.link->take_back(m.take_request, m.unstarted);
+    }
+    if (!takes_work(m) || !m.hungry || m.robs || now.count < m.next_try.count || grants_.tired({d})) continue;
+    if (!steal_for({d}) && !back_up_for({d})) try_later(m);
+  }
+}
+
+void coordinator::try_later(member& idle)
+{
+  idle.back_off_s = std::clamp(2 * idle.back_off_s, back_off_first_s, back_off_most_s);
+  idle.next_try = seconds{world_.now().count + idle.back_off_s};
+}
+
+/// Who would need longest for what it has not started, but for the thief.
+const coordinator::member* coordinator::longest(device_id thief, device_id& victim) const
+{
+  const member* best = nullptr;
+  double most = 0;
+  for (std::uint32_t d = 0; d < members_.size(); ++d) {
+    const auto& m = members_[d];
+    if (d == thief.value || m.link == nullptr || m.take_request != 0) continue;
+    const auto time = unstarted_of(m) / speed_of(m);
+    if (time > most) {
+      most = time;
+      best = &m;
+      victim = {d};
+    }
+  }
+  return best;
+}
+
+/// Asks the one that would need longest for as much as lets both end together, if that is worth the way.
+bool coordinator::steal_for(device_id number)
+{
+  auto& thief = at(number);
+  device_id from;
+  const auto* rich = longest(number, from);
+  if (rich == nullptr) return false;
+  auto& victim = at(from);
+  const auto theirs = speed_of(victim);
+  auto mine = speed_of(thief);
+  if (thief.info.bytes_per_second > 0) {
+    mine = 1 / (1 / mine + options_.bytes_per_subtask / thief.info.bytes_per_second);
+  }
+  const auto way_s = thief.info.latency_s + victim.info.latency_s;
+  const auto gain = (unstarted_of(victim) / theirs - way_s) * theirs * mine / (theirs + mine);
+  if (gain < options_.span) return false;
+  const auto wanted = static_cast<std::uint64_t>(gain) / options_.span * options_.span;
+  victim.take_request = ++victim.take_requests;
+  victim.asked = world_.now();
+  victim.thief = number;
+  thief.robs = true;
+  victim.link->take_back(victim.take_request, wanted);
+  return true;
+}
+
+void coordinator::taken_back(device_id device, std::uint32_t request, const interval_set& ranges)
+{
+  auto& m = at(device);
+  if (m.link == nullptr || decided_) return note_fenced();
+  if (!ledger_.assigned(device).contains(ranges) || (request != m.take_request && !ranges.empty() && request != 0)) {
+    return distrust(device, "it gives back what it does not have");
+  }
+  m.unstarted -= std::min(m.unstarted, ranges.count());
+  m.granted -= std::min(m.granted, ranges.count());
+  std::optional<device_id> thief;
+  if (request == m.take_request) {
+    m.take_request = 0;
+    thief = std::exchange(m.thief, std::nullopt);
+    if (thief) at(*thief).robs = false;
+  }
+  if (thief && takes_work(at(*thief)) && !ranges.empty()) {
+    hand_stolen(device, *thief, ranges);
+  } else {
+    for (const auto& range : ranges.intervals()) ledger_.release(range, device);
+    if (thief && ranges.empty()) {
+      ++counters_.steals_in_vain;
+      m.unstarted = 0;  // it has nothing that could be had
+      try_later(at(*thief));
+    }
+  }
+  find_work();
+}
+
+void coordinator::hand_stolen(device_id victim, device_id thief, const interval_set& ranges)
+{
+  std::vector<interval> back;
+  std::vector<interval> on;
+  auto movable = ranges;
+  movable.erase(moved_.back());
+  auto stays = ranges;
+  stays.erase(movable);
+  for (const auto& range : movable.intervals()) {
+    ledger_.move(range, victim, thief);
+    on.push_back(range);
+  }
+  for (const auto& range : stays.intervals()) back.push_back(range);
+  // moved_[k] has what was moved more than k times: what is in the last but one goes to the last, and so on.
+  for (std::size_t k = moved_.size(); k-- > 1;) {
+    for (const auto& range : movable.intervals()) {
+      for (const auto& had : moved_[k - 1].intervals()) {
+        const interval both{std::max(range.begin, had.begin), std::min(range.end, had.end)};
+        if (both.begin < both.end) moved_[k].insert(both);
+      }
+    }
+  }
+  moved_[0].insert(movable);
+  if (!on.empty()) {
+    ++counters_.steals;
+    counters_.stolen += movable.count();
+    give(thief, on);
+  } else {
+    ++counters_.steals_in_vain;
+    try_later(at(thief));
+  }
+  give(victim, back);
+}
+
+// Backups ---------------------------------------------------------------------------------------------------------
+
+/// Whether what `device` is at takes much longer than it should.
+bool coordinator::straggles(device_id number) const
+{
+  const auto& m = at(number);
+  if (m.link == nullptr || !m.info.own_memory || ledger_.assigned(number).empty()) return false;
+  const auto now = world_.now().count;
+  const bool silent = m.take_request != 0 && now - m.asked.count > unanswered_s;
+  if (!m.hungry && !silent) return false;
+  const auto usual_s = std::max(m.info.workers, 1u) / speed_of(m);
+  return now - m.hungry_since.count > std::max(2 * usual_s, options_.backup_after.count) || silent;
+}
+
+bool coordinator::back_up_for(device_id idle)
+{
+  auto& m = at(idle);
+  if (!m.info.own_memory || !ledger_.assigned(idle).empty()) return false;
+  const auto most = std::max(1.0, options_.backup_share * subtasks_);
+  if (static_cast<double>(counters_.backups) >= most) return false;
+  if (std::any_of(backups_.begin(), backups_.end(), [&](const backup& b) { return b.by == idle && !b.values; })) {
+    return false;
+  }
+  for (std::uint32_t d = 0; d < members_.size(); ++d) {
+    if (d == idle.value || !straggles({d})) continue;
+    auto left = ledger_.assigned({d});
+    for (const auto& b : backups_) left.erase(b.range);
+    if (left.empty()) continue;
+    const auto last = left.intervals().back();  // what it would come to last
+    const auto from = (last.end - 1) / options_.span * options_.span;
+    const interval range{std::max(from, last.begin), last.end};
+    ++counters_.backups;
+    backups_.push_back({range, {d}, idle, 0, nullptr});
+    m.link->stage(range);
+    return true;
+  }
+  return false;
+}
+
+void coordinator::backed_up(device_id device, interval range, std::unique_ptr<arrived_values> values)
+{
+  auto& m = at(device);
+  if (m.link == nullptr || decided_) return note_fenced();
+  const auto b = std::find_if(backups_.begin(), backups_.end(),
+                              [&](const backup& x) { return x.by == device && x.range == range && !x.values; });
+  m.next_try = world_.now();
+  m.back_off_s = 0;
+  if (b == backups_.end()) {  // its primary was quicker, or is gone
+    counters_.wasted += range.size();
+    return find_work();
+  }
+  b->values = std::move(values);
+  auto& primary = at(b->primary);
+  Expects(primary.link != nullptr);
+  b->seal_request = ++primary.seal_requests;
+  primary.link->seal(b->seal_request, interval_set{range});
+  find_work();
+}
+
+void coordinator::settle_backups(device_id primary, std::uint64_t answers, const interval_set& fold_set)
+{
+  std::vector<backup> won;
+  std::erase_if(backups_, [&](backup& b) {
+    if (b.primary != primary) return false;
+    if (fold_set.intersects(b.range)) {  // the primary was quicker; spans are folded whole
+      if (b.values) counters_.wasted += b.range.size();
+      return true;
+    }
+    if (b.values == nullptr || answers < b.seal_request || answers == 0) return false;
+    won.push_back(std::move(b));
+    return true;
+  });
+  for (auto& b : won) commit_backup(std::move(b));
+}
+
+/// The primary will never fold it: its seal said so, or it is fenced.
+void coordinator::commit_backup(backup b)
+{
+  if (ledger_.assigned(b.primary).contains(b.range)) {
+    ledger_.move(b.range, b.primary, b.by);
+  } else if (ledger_.free().contains(b.range)) {
+    ledger_.assign(b.range, b.by);
+  } else {  // somebody else has it by now
+    counters_.wasted += b.range.size();
+    return;
+  }
+  const interval_set fold_set{b.range};
+  const auto judged = ledger_.accept({b.by, ledger_.incarnation(b.by), fold_set.count()}, fold_set);
+  Ensures(judged == verdict::committed);
+  ++counters_.backups_won;
+  at(b.by).committed += fold_set.count();
+  owner_.commit(*b.values, fold_set);
+}
+
+// Time ------------------------------------------------------------------------------------------------------------
+
+std::optional<seconds> coordinator::next_tick() const
+{
+  if (!started_ || decided_) return std::nullopt;
+  std::optional<seconds> next;
+  for (const auto& m : members_) {
+    if (!takes_work(m) || !m.hungry || m.robs) continue;
+    if (!next || m.next_try.count < next->count) next = m.next_try;
+  }
+  return next;
+}
+
+void coordinator::tick() { find_work(); }
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,98 @@
+#include "net/connection.hpp"
+
+#include <utility>
+
+namespace fastgpu::inline v0::detail {
+
+connection::connection(network& on, byte_stream stream, session_self self, connection_owner& owner,
+                       session_limits limits)
+    : on_{on},
+      owner_{owner},
+      stream_{std::move(stream)},
+      session_{on, *this, std::move(self), stream_.peer(), limits},
+      tick_{on,
+            [this] {
+              session_.tick();
+              rearm();
+            }},
+      alive_{std::make_shared<connection*>(this)}
+{
+  stream_.start({[this](std::span<const std::byte> bytes) {
+                   session_.received(bytes);
+                   rearm();
+                 },
+                 [this](std::size_t bytes) {
+                   session_.written(bytes);
+                   rearm();
+                 },
+                 [this](const failure& why) {
+                   session_.ended(why);
+                   rearm();
+                 }});
+  session_.start();
+  rearm();
+}
+
+connection::~connection() { *alive_ = nullptr; }
+
+void connection::send(message what, std::shared_ptr<const payload> bytes)
+{
+  if (over_) return;
+  session_.send(std::move(what), std::move(bytes));
+  rearm();
+}
+
+void connection::close()
+{
+  if (over_) return;
+  session_.close();
+  stream_.close();
+  end_later({});
+}
+
+void connection::cut(const failure& why)
+{
+  if (over_) return;
+  stream_.abort();
+  end_later(why);
+}
+
+void connection::write(std::vector<std::byte> bytes) { stream_.write(std::move(bytes)); }
+
+void connection::opened()
+{
+  stream_.authenticated();
+  owner_.opened(*this);
+}
+
+void connection::received(message&& what, payload&& bytes)
+{
+  if (!over_) owner_.received(*this, std::move(what), std::move(bytes));
+}
+
+void connection::suspected(bool now)
+{
+  if (!over_) owner_.suspected(*this, now);
+}
+
+void connection::closed(const failure& why)
+{
+  stream_.close();  // what the session said last is still written
+  end_later(why);
+}
+
+void connection::end_later(const failure& why)
+{
+  if (std::exchange(over_, true)) return;
+  tick_.set(std::nullopt);
+  on_.post([alive = alive_, why] {
+    if (auto* self = *alive) self->owner_.closed(*self, why);
+  });
+}
+
+void connection::rearm()
+{
+  if (!over_) tick_.set(session_.next_tick());
+}
+
+}  // namespace fastgpu::inline v0::detail

@@ -1,0 +1,145 @@
+#include "node/job_description.hpp"
+
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <fastgpu/detail/border.hpp>
+
+#include "detail/batch_region.hpp"
+#include "detail/programs.hpp"
+#include "detail/sha256.hpp"
+
+namespace fastgpu::inline v0::detail {
+namespace {
+
+std::vector<std::byte> bytes_at(const void* from, std::size_t bytes)
+{
+  std::vector<std::byte> copy(bytes);
+  if (bytes > 0) std::memcpy(copy.data(), from, bytes);
+  return copy;
+}
+
+/// Of the elements alone: rows may be further apart than they are long.
+content_hash hash_of_data(const argument& a)
+{
+  sha256 hash;
+  const auto whole = whole_of(a);
+  if (count_of(whole) > 0) {
+    const auto layout = layout_of(a, whole, whole);
+    for_each_row(layout, [&](std::size_t at, std::size_t) {
+      hash.add_bytes(static_cast<const std::byte*>(a.data) + at, layout.row_bytes);
+    });
+  }
+  return hash.digest();
+}
+
+argument_description describe_argument(const argument& a)
+{
+  argument_description to;
+  to.kind = static_cast<std::uint8_t>(a.kind);
+  if (a.kind == argument_kind::tally) return to;
+  to.element_bytes = a.element_bytes;
+  if (a.kind == argument_kind::value) {
+    to.value = bytes_at(a.data, a.element_bytes);
+    return to;
+  }
+  to.rank = a.rank;
+  for (int d = 0; d < a.rank; ++d) to.extent[d] = a.extent[d];
+  if (a.kind == argument_kind::slices && a.halo > 0) {
+    to.halo = a.halo;
+    to.edge = a.edge;
+    if (static_cast<border>(a.edge) == border::constant) to.fill = bytes_at(a.fill, a.element_bytes);
+  }
+  if (a.kind == argument_kind::broadcast) to.content = hash_of_data(a);
+  return to;
+}
+
+}  // namespace
+
+std::optional<failure> why_not_remote(const job_data& job)
+{
+  const auto& code = *job.code;
+  if (*code.kernel == '\0') {
+    return failure{make_error_code(errc::kernel_not_registered),
+                   "this kernel has no registered name, so no node knows it: FASTGPU_REGISTER gives one"};
+  }
+  const auto kernel = "kernel '" + std::string{code.kernel} + "'";
+  if (!code.travels) {
+    return failure{make_error_code(errc::invalid_argument),
+                   kernel + " cannot be sent to nodes: it, its operation and its arguments by value must be trivially "
+                            "copyable and aligned to 64 bytes at most"};
+  }
+  if (find_program(code.kernel, signature_of(code)) != &code) {
+    return failure{make_error_code(errc::kernel_not_registered),
+                   kernel + " has several programs whose types read the same, so a node could take another: give their "
+                            "operations named types"};
+  }
+  for (std::uint32_t i = 0; i < job.argument_count; ++i) {
+    const auto& a = job.arguments[i];
+    const auto argument = "argument " + std::to_string(i) + " of " + kernel;
+    if (a.free_shape) {
+      return failure{make_error_code(errc::invalid_argument),
+                     argument + " is scatter(): nobody can tell which of its elements a node has written; use gather()"};
+    }
+    if (a.where.kind == memory_kind::device) {
+      return failure{make_error_code(errc::invalid_argument),
+                     argument + " lies in GPU memory, which cannot be sent to nodes"};
+    }
+  }
+  return std::nullopt;
+}
+
+job_description describe_job(const job_data& job, fold_kind fold)
+{
+  if (auto why = why_not_remote(job)) throw error{*why};
+  const auto& code = *job.code;
+  job_description to;
+  to.kernel = code.kernel;
+  to.signature = signature_of(code);
+  to.kernel_bytes = bytes_at(job.kernel, code.kernel_bytes);
+  to.operation_bytes = bytes_at(job.operation, code.operation_bytes);
+  to.fold = static_cast<std::uint8_t>(fold);
+  to.width = job.width;
+  to.rank = job.shape.rank;
+  to.subtasks = job.shape.count;
+  to.span_log2 = job.shape.span_log2;
+  for (int d = 0; d < 3; ++d) {
+    const auto& dim = job.shape.dimensions[d];
+    to.dimensions[d] = {dim.extent, dim.tiles, dim.size, dim.longer};
+  }
+  if (job.shape.bounds != nullptr) to.bounds.assign(job.shape.bounds, job.shape.bounds + job.shape.count + 1);
+  for (std::uint32_t i = 0; i < job.argument_count; ++i) to.arguments.push_back(describe_argument(job.arguments[i]));
+  return to;
+}
+
+space_shape shape_of(const job_description& job)
+{
+  space_shape shape;
+  shape.rank = job.rank;
+  shape.count = job.subtasks;
+  shape.span_log2 = job.span_log2;
+  for (int d = 0; d < job.rank; ++d) {
+    const auto& dim = job.dimensions[d];
+    shape.dimensions[d] = {dim.extent, dim.tiles, dim.size, dim.longer};
+  }
+  if (!job.bounds.empty()) {
+    ref<cost_table> table{new cost_table};
+    table->bounds = job.bounds;
+    // The costs stay at home. Its subtasks were cut to cost about the same.
+    for (std::size_t i = 0; i < job.bounds.size(); ++i) table->prefix.push_back(static_cast<double>(i));
+    shape.bounds = table->bounds.data();
+    shape.costs = table;
+  }
+  return shape;
+}
+
+bool is_range_of(const job_data& job, interval range) noexcept
+{
+  const auto within = (std::uint32_t{1} << job.shape.span_log2) - 1;
+  return range.begin < range.end && range.end <= job.shape.count && (range.begin & within) == 0 &&
+         ((range.end & within) == 0 || range.end == job.shape.count);
+}
+
+}  // namespace fastgpu::inline v0::detail

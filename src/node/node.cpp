@@ -1,0 +1,143 @@
+#include <fastgpu/cluster/node.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+#include <gsl/assert>
+
+#include <fastgpu/observe/log.hpp>
+
+#include "cluster/cluster_core.hpp"
+#include "cluster/device_list.hpp"
+#include "net/listener.hpp"
+#include "net/network.hpp"
+#include "node/content_cache.hpp"
+#include "node/node_session.hpp"
+
+namespace fastgpu::inline v0 {
+namespace {
+
+std::string name_of_this_machine()
+{
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "node";
+}
+
+}  // namespace
+
+class node::impl final : public detail::node_session_owner {
+ public:
+  explicit impl(const node_options& options)
+      : name_{options.as ? options.as->name() : !options.name.empty() ? options.name : name_of_this_machine()},
+        core_{new detail::cluster_core{detail::make_devices(options.devices.devices, options.devices.gpu),
+                                       options.devices}},
+        contents_{options.content_bytes_max},
+        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_}
+  {
+    if (core_->devices().empty()) throw error{errc::no_usable_device, "node: it has no device to offer"};
+    std::exception_ptr why;
+    net_.run([&] {
+      try {
+        listener_ = std::make_unique<detail::listener>(
+            net_.io(), options.listen, options.as,
+            detail::listener_handlers{.accepted = [this](detail::byte_stream stream) { accept(std::move(stream)); }});
+        address_ = listener_->address();
+      } catch (...) {
+        why = std::current_exception();
+      }
+    });
+    if (why) {
+      leave();
+      std::rethrow_exception(why);
+    }
+  }
+
+  ~impl() { leave(); }
+
+  [[nodiscard]] const std::string& address() const noexcept { return address_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+  void drain() noexcept
+  {
+    try {
+      net_.post([this] { drain_all(); });
+    } catch (const std::bad_alloc&) {
+      detail::log_line(log_level::error, "node: no memory to drain");
+    }
+  }
+
+  void run()
+  {
+    std::unique_lock lock{mutex_};
+    done_.wait(lock, [&] { return drained_; });
+  }
+
+  // node_session_owner
+  void drain_all() override
+  {
+    if (std::exchange(draining_, true)) return;
+    detail::log_line(log_level::info, "node " + name_ + " drains");
+    listener_.reset();
+    for (const auto& s : sessions_) s->drain();
+    check_drained();
+  }
+
+  void ended(detail::node_session& which, const failure& why) override
+  {
+    if (why.code) detail::log_line(log_level::info, "coordinator " + which.peer() + ": " + why.detail);
+    std::erase_if(sessions_, [&](const auto& s) { return s.get() == &which; });
+    check_drained();
+  }
+
+ private:
+  void accept(detail::byte_stream stream)
+  {
+    sessions_.push_back(std::make_unique<detail::node_session>(net_, std::move(stream), serves_, *this));
+    if (draining_) sessions_.back()->drain();
+  }
+
+  void check_drained()
+  {
+    if (!draining_ || !sessions_.empty()) return;
+    const std::scoped_lock lock{mutex_};
+    drained_ = true;
+    done_.notify_all();
+  }
+
+  void leave() noexcept
+  {
+    net_.run([this] {
+      listener_.reset();
+      sessions_.clear();
+    });
+  }
+
+  std::string name_;
+  detail::network net_;
+  detail::ref<detail::cluster_core> core_;
+  detail::content_cache contents_;
+  detail::node_devices serves_;
+  std::string address_;
+  std::unique_ptr<detail::listener> listener_;                     // the network's
+  std::vector<std::unique_ptr<detail::node_session>> sessions_;    // the network's
+  bool draining_ = false;                                          // the network's
+
+  std::mutex mutex_;
+  std::condition_variable done_;  // with mutex_
+  bool drained_ = false;          // guarded by mutex_
+};
+
+node::node(const node_options& options) : impl_{std::make_unique<impl>(options)} {}
+node::~node() = default;
+
+const std::string& node::address() const noexcept { return impl_->address(); }
+const std::string& node::name() const noexcept { return impl_->name(); }
+void node::drain() noexcept { impl_->drain(); }
+void node::run() { impl_->run(); }
+
+}  // namespace fastgpu::inline v0

@@ -1,0 +1,298 @@
+#include "node/node_service.hpp"
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace fastgpu::inline v0::detail {
+
+node_service::node_service(environment& world, node_host& host, node_service_options options)
+    : world_{world}, host_{host}, options_{options}
+{
+}
+
+node_service::~node_service() = default;
+
+void node_service::opened() { host_.send(describe_node{host_.devices(), draining_}, nullptr); }
+
+void node_service::received(message&& what, payload&& bytes)
+{
+  std::visit(
+      [&]<class M>(M& m) {
+        if constexpr (std::is_same_v<M, job_data_piece>) {
+          on(m, std::move(bytes));
+        } else if constexpr (std::is_same_v<M, ask_description>) {
+          host_.send(describe_node{host_.devices(), draining_}, nullptr);
+        } else if constexpr (std::is_same_v<M, ask_to_drain>) {
+          host_.drain_asked();
+        } else if constexpr (requires { on(std::as_const(m)); }) {
+          on(std::as_const(m));
+        } else {
+          breach("it sent what only nodes send");
+        }
+      },
+      what);
+}
+
+node_service::job* node_service::find(job_number number)
+{
+  const auto at = jobs_.find(number);
+  return at == jobs_.end() ? nullptr : &at->second;  // closed meanwhile, perhaps: then nothing is said of it any more
+}
+
+void node_service::breach(const char* what) { host_.breach({make_error_code(errc::protocol_error), std::string{what}}); }
+
+// Jobs ------------------------------------------------------------------------------------------------------------
+
+void node_service::on(const open_job& m)
+{
+  if (m.job <= newest_) return breach("it opened a job under a number that was used before");
+  newest_ = m.job;
+  if (draining_) {
+    return host_.send(job_refused{m.job, {make_error_code(errc::no_usable_device), "the node drains"}}, nullptr);
+  }
+  auto opened = host_.open(m, *this);
+  if (opened.executor == nullptr) return host_.send(job_refused{m.job, std::move(opened.why)}, nullptr);
+  auto& j = jobs_[m.job];
+  j.executor = std::move(opened.executor);
+  j.seal_every_s = m.seal_every_s;
+  j.next_seal = seconds{world_.now().count + m.seal_every_s};
+  host_.send(job_opened{m.job, opened.workers, opened.subtasks_per_second, std::move(opened.missing)}, nullptr);
+}
+
+void node_service::on(job_data_piece& m, payload&& bytes)
+{
+  const auto number = m.job;
+  auto* j = find(number);
+  if (j == nullptr) return;
+  if (const auto why = j->executor->store(m, std::move(bytes))) return host_.breach(*why);
+  ++j->pieces;
+  auto waiting = std::exchange(j->waiting, {});
+  for (auto& g : waiting) {
+    if (g.pieces <= j->pieces) {
+      start(number, *j, g);
+    } else {
+      j->waiting.push_back(std::move(g));
+    }
+  }
+}
+
+void node_service::on(const grant_ranges& m)
+{
+  auto* j = find(m.job);
+  if (j == nullptr) return;
+  for (const auto& range : m.ranges) {
+    if (range.empty() || j->staged.intersects(range) || !(m.staged ? j->staged : j->held).try_insert(range)) {
+      return breach("it granted subtasks twice, or none");
+    }
+    if (!m.staged) j->granted += range.size();
+  }
+  waiting_grant g{m.pieces, m.staged, m.ranges};
+  if (g.pieces > j->pieces) {
+    j->waiting.push_back(std::move(g));
+  } else {
+    start(m.job, *j, g);
+  }
+}
+
+void node_service::start(job_number number, job& j, const waiting_grant& g)
+{
+  if (g.staged) {
+    for (const auto& range : g.ranges) j.executor->stage(range);
+    return;
+  }
+  j.told_hungry = false;
+  j.executor->grant(g.ranges);
+  if (!j.next_progress) {
+    j.progress_after_s = options_.first_progress.count;
+    j.next_progress = seconds{world_.now().count + j.progress_after_s};
+  }
+  if (draining_) give_back(number, j, 0, ~std::uint64_t{0});
+}
+
+void node_service::on(const take_back& m)
+{
+  if (auto* j = find(m.job)) give_back(m.job, *j, m.request, m.subtasks);
+}
+
+void node_service::give_back(job_number number, job& j, std::uint32_t request, std::uint64_t subtasks)
+{
+  interval_set ranges;
+  while (!j.waiting.empty() && ranges.count() < subtasks) {  // first what waits for its data
+    auto& g = j.waiting.back();
+    if (g.staged) break;
+    for (const auto& range : g.ranges) ranges.insert(range);
+    j.waiting.pop_back();
+  }
+  if (ranges.count() < subtasks) ranges.insert(j.executor->take_back(subtasks - ranges.count()));
+  j.held.erase(ranges);
+  j.granted -= ranges.count();
+  if (ranges.empty() && request == 0) return;
+  host_.send(taken_back{number, request, ranges.intervals()}, nullptr);
+}
+
+void node_service::on(const seal_job& m)
+{
+  auto* j = find(m.job);
+  if (j == nullptr) return;
+  interval_set revoked;
+  for (const auto& range : m.revoked) revoked.insert(range);
+  j->executor->revoke(revoked);
+  seal(m.job, *j, m.request);
+}
+
+void node_service::on(const acknowledge_seal& m)
+{
+  auto* j = find(m.job);
+  if (j == nullptr) return;
+  if (m.seal > j->seals) return breach("it acknowledged a seal that was not sent");
+  j->acknowledged = std::max(j->acknowledged, m.seal);
+  look(m.job);
+  check_drained();
+}
+
+void node_service::on(const close_job& m)
+{
+  jobs_.erase(m.job);
+  check_drained();
+}
+
+// What executors say ----------------------------------------------------------------------------------------------
+
+void node_service::look(job_number number)
+{
+  auto* j = find(number);
+  if (j == nullptr) return;
+  const auto state = j->executor->state();
+  if (state.finished) {
+    const auto why = j->executor->why();
+    const bool kernel = why.code == errc::kernel_failed;
+    std::vector<interval> blamed;
+    if (why.subtask >= 0) blamed.push_back({static_cast<std::uint32_t>(why.subtask), static_cast<std::uint32_t>(why.subtask) + 1});
+    if (kernel) {
+      host_.send(attempt_failed{number, blamed.empty() ? interval{} : blamed[0], true, false, why}, nullptr);
+    } else {
+      host_.send(partial_lost{number, blamed, why}, nullptr);
+    }
+    jobs_.erase(number);
+    return check_drained();
+  }
+  if (j->seals - j->acknowledged < options_.seals_in_flight && state.sealed) {
+    const bool dry = state.held == 0 && j->waiting.empty();
+    if (dry || (j->seal_every_s > 0 && world_.now().count >= j->next_seal.count)) return seal(number, *j, 0);
+  }
+  if (!j->told_hungry && state.held > 0 && state.unstarted == 0 && j->waiting.empty()) {
+    j->told_hungry = true;
+    tell_progress(number, *j);
+  }
+}
+
+void node_service::seal(job_number number, job& j, std::uint64_t answers)
+{
+  auto sealed = j.executor->take_sealed();
+  job_sealed m;
+  m.job = number;
+  m.seal = ++j.seals;
+  m.answers = answers;
+  m.counter = sealed.counter;
+  m.fold_set = sealed.fold_set.intervals();
+  m.dropped = sealed.dropped.intervals();
+  j.held.erase(sealed.fold_set);
+  j.held.erase(sealed.dropped);
+  m.dry = j.held.empty();
+  j.next_seal = seconds{world_.now().count + j.seal_every_s};
+  // Always with a payload: only such messages keep their order among each other, and seals must.
+  if (sealed.values == nullptr) sealed.values = std::make_shared<const payload>();
+  host_.send(std::move(m), std::move(sealed.values));
+  check_drained();
+}
+
+void node_service::backup_done(job_number number, interval range, std::shared_ptr<const payload> values)
+{
+  auto* j = find(number);
+  if (j == nullptr) return;
+  j->staged.erase(range);
+  host_.send(fastgpu::detail::backup_done{number, range}, std::move(values));
+}
+
+void node_service::backup_failed(job_number number, interval range, const failure& why)
+{
+  auto* j = find(number);
+  if (j == nullptr) return;
+  j->staged.erase(range);
+  host_.send(attempt_failed{number, range, why.code == errc::kernel_failed, true, why}, nullptr);
+}
+
+std::uint64_t node_service::unstarted(const job& j) const
+{
+  auto n = j.executor->state().unstarted;
+  for (const auto& g : j.waiting) {
+    if (g.staged) continue;
+    for (const auto& range : g.ranges) n += range.size();
+  }
+  return n;
+}
+
+void node_service::tell_progress(job_number number, job& j)
+{
+  host_.send(job_progress{number, j.granted, std::min(j.executor->state().done, j.granted), unstarted(j)}, nullptr);
+}
+
+// Leaving and time ------------------------------------------------------------------------------------------------
+
+void node_service::drain()
+{
+  if (std::exchange(draining_, true)) return;
+  host_.send(node_drains{}, nullptr);
+  for (auto& [number, j] : jobs_) give_back(number, j, 0, ~std::uint64_t{0});
+  check_drained();
+}
+
+/// Once nothing is held and everything is acknowledged, the coordinator needs this node no more.
+void node_service::check_drained()
+{
+  if (!draining_ || told_drained_) return;
+  const auto idle = [](const auto& entry) {
+    return entry.second.held.empty() && entry.second.acknowledged == entry.second.seals;
+  };
+  if (!std::all_of(jobs_.begin(), jobs_.end(), idle)) return;
+  told_drained_ = true;
+  host_.drained();
+}
+
+std::optional<seconds> node_service::next_tick() const
+{
+  std::optional<seconds> next;
+  const auto sooner = [&](seconds at) {
+    if (!next || at.count < next->count) next = at;
+  };
+  for (const auto& [number, j] : jobs_) {
+    if (j.next_progress) sooner(*j.next_progress);
+    if (j.seal_every_s > 0 && j.seals - j.acknowledged < options_.seals_in_flight && j.executor->state().sealed) {
+      sooner(j.next_seal);
+    }
+  }
+  return next;
+}
+
+void node_service::tick()
+{
+  const auto now = world_.now().count;
+  std::vector<job_number> numbers;
+  for (const auto& [number, j] : jobs_) numbers.push_back(number);
+  for (const auto number : numbers) look(number);  // which may end a job
+  for (auto& [number, j] : jobs_) {
+    if (!j.next_progress || j.next_progress->count > now) continue;
+    const auto state = j.executor->state();
+    if (state.held == 0) {
+      j.next_progress.reset();  // until the next grant
+      continue;
+    }
+    tell_progress(number, j);
+    j.progress_after_s = std::min(2 * j.progress_after_s, options_.progress_every.count);
+    j.next_progress = seconds{now + j.progress_after_s};
+  }
+}
+
+}  // namespace fastgpu::inline v0::detail

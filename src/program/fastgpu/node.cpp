@@ -1,0 +1,98 @@
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <pthread.h>
+
+#include <fastgpu/cluster/node.hpp>
+
+#include "program/fastgpu/commands.hpp"
+#include "program/nodes.hpp"
+
+namespace program {
+namespace {
+
+struct choice {
+  std::string listen;
+  std::string credentials;
+  std::string devices;
+  std::string name;
+};
+
+/// Waits for SIGTERM or Ctrl-C while the node works: the first drains it, the second ends the process.
+class drain_on_signal {
+ public:
+  drain_on_signal()
+  {
+    sigemptyset(&signals_);
+    for (const auto s : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals_, s);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);  // before there are threads, which inherit it
+  }
+  drain_on_signal(const drain_on_signal&) = delete;
+  drain_on_signal& operator=(const drain_on_signal&) = delete;
+  ~drain_on_signal()
+  {
+    if (!waiter_.joinable()) return;
+    pthread_kill(waiter_.native_handle(), SIGUSR1);
+    waiter_.join();
+  }
+
+  void watch(fastgpu::node& node)
+  {
+    waiter_ = std::thread{[this, &node] {
+      bool drains = false;
+      for (;;) {
+        int which = 0;
+        if (sigwait(&signals_, &which) != 0 || which == SIGUSR1) return;
+        if (drains) std::_Exit(1);
+        drains = true;
+        std::fprintf(stderr, "fastgpu node: draining; once more ends it at once\n");
+        node.drain();
+      }
+    }};
+  }
+
+ private:
+  sigset_t signals_{};
+  std::thread waiter_;
+};
+
+void serve(const choice& chosen)
+{
+  fastgpu::node_options options;
+  options.listen = chosen.listen;
+  options.name = chosen.name;
+  options.devices.devices = chosen.devices;
+  if (!chosen.credentials.empty()) {
+    options.as = fastgpu::credentials::load(chosen.credentials);
+  } else if (needs_credentials(chosen.listen)) {
+    throw usage_error{"--listen " + chosen.listen + " needs --credentials DIR: without them a node takes local "
+                      "connections alone, --listen unix:/PATH"};
+  }
+  drain_on_signal signals;
+  fastgpu::node node{options};
+  std::printf("node %s listens at %s\n", node.name().c_str(), node.address().c_str());
+  std::fflush(stdout);
+  signals.watch(node);
+  node.run();
+}
+
+}  // namespace
+
+void add_node_command(CLI::App& app, int& status)
+{
+  auto* command = app.add_subcommand("node", "Offer this machine's devices to programs on others");
+  const auto chosen = std::make_shared<choice>();
+  command->add_option("--listen", chosen->listen, "Where: HOST:PORT (port 0: any that is free) or unix:/PATH")->required();
+  command->add_option("--credentials", chosen->credentials, "This node's folder of credentials");
+  command->add_option("--devices", chosen->devices, "Devices to offer, as in every program; default: all GPUs, else all cores");
+  command->add_option("--name", chosen->name, "What it is called without credentials; default: the machine's name");
+  command->callback([chosen, &status] {
+    serve(*chosen);
+    status = 0;
+  });
+}
+
+}  // namespace program
