@@ -3,6 +3,7 @@
 #include <atomic>
 #include <utility>
 
+#include "execute/in_flight_board.hpp"
 #include "node/sealed_values.hpp"
 
 namespace fastgpu::inline v0::detail {
@@ -87,6 +88,7 @@ device_executor::device_executor(network& on, ref<cluster_core> core, ref<receiv
       run_{std::make_unique<watched_run>(on_, core_, job_, devices_, options_, job_->fold(),
                                          [this] { owner_.look(number_); })}
 {
+  (*run_)->show_on(board_of_this_worker(), number_);
 }
 
 device_executor::~device_executor() = default;
@@ -139,6 +141,7 @@ void device_executor::stage(interval range)
   auto& slot = backups_[begin];
   slot = {range, std::make_unique<watched_run>(on_, core_, job_, devices_, options, job_->fold(),
                                                [this, begin] { look_at_backup(begin); })};
+  (*slot.second)->show_on(board_of_this_worker(), number_);
   const interval all[] = {range};
   (*slot.second)->accept_grant(all);
 }

@@ -18,6 +18,7 @@
 #include "net/network.hpp"
 #include "node/content_cache.hpp"
 #include "node/node_session.hpp"
+#include "node/relay_session.hpp"
 
 namespace fastgpu::inline v0 {
 namespace {
@@ -30,14 +31,17 @@ std::string name_of_this_machine()
 
 }  // namespace
 
-class node::impl final : public detail::node_session_owner {
+class node::impl final : public detail::coordinator_session_owner {
  public:
   explicit impl(const node_options& options)
       : name_{options.as ? options.as->name() : !options.name.empty() ? options.name : name_of_this_machine()},
         core_{new detail::cluster_core{detail::make_devices(options.devices.devices, options.devices.gpu),
                                        options.devices}},
         contents_{options.content_bytes_max},
-        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_}
+        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_},
+        isolated_{options.isolate == isolation::process},
+        worker_{options.worker_program, options.devices.devices, name_},
+        devices_{core_->describe()}
   {
     if (core_->devices().empty()) throw error{errc::no_usable_device, "node: it has no device to offer"};
     std::exception_ptr why;
@@ -77,7 +81,7 @@ class node::impl final : public detail::node_session_owner {
     done_.wait(lock, [&] { return drained_; });
   }
 
-  // node_session_owner
+  // coordinator_session_owner
   void drain_all() override
   {
     if (std::exchange(draining_, true)) return;
@@ -87,7 +91,7 @@ class node::impl final : public detail::node_session_owner {
     check_drained();
   }
 
-  void ended(detail::node_session& which, const failure& why) override
+  void ended(detail::coordinator_session& which, const failure& why) override
   {
     if (why.code) detail::log_line(log_level::info, "coordinator " + which.peer() + ": " + why.detail);
     std::erase_if(sessions_, [&](const auto& s) { return s.get() == &which; });
@@ -97,7 +101,11 @@ class node::impl final : public detail::node_session_owner {
  private:
   void accept(detail::byte_stream stream)
   {
-    sessions_.push_back(std::make_unique<detail::node_session>(net_, std::move(stream), serves_, *this));
+    if (isolated_) {
+      sessions_.push_back(std::make_unique<detail::relay_session>(net_, std::move(stream), worker_, devices_, *this));
+    } else {
+      sessions_.push_back(std::make_unique<detail::node_session>(net_, std::move(stream), serves_, *this));
+    }
     if (draining_) sessions_.back()->drain();
   }
 
@@ -122,9 +130,12 @@ class node::impl final : public detail::node_session_owner {
   detail::ref<detail::cluster_core> core_;
   detail::content_cache contents_;
   detail::node_devices serves_;
+  bool isolated_;
+  detail::worker_options worker_;
+  std::vector<device_info> devices_;
   std::string address_;
   std::unique_ptr<detail::listener> listener_;                     // the network's
-  std::vector<std::unique_ptr<detail::node_session>> sessions_;    // the network's
+  std::vector<std::unique_ptr<detail::coordinator_session>> sessions_;  // the network's
   bool draining_ = false;                                          // the network's
 
   std::mutex mutex_;

@@ -29,7 +29,7 @@ double indices_of(const space_shape& shape)
 
 }  // namespace
 
-node_session::node_session(network& on, byte_stream stream, const node_devices& of, node_session_owner& owner)
+node_session::node_session(network& on, byte_stream stream, const node_devices& of, coordinator_session_owner& owner)
     : on_{on},
       of_{of},
       owner_{owner},

@@ -7,6 +7,7 @@
 
 #include <fastgpu/cluster/cluster.hpp>
 #include <fastgpu/cluster/credentials.hpp>
+#include <fastgpu/cluster/worker.hpp>
 #include <fastgpu/config.hpp>
 
 /// @file
@@ -26,6 +27,12 @@ struct node_options {
 
   /// The devices that it offers.
   cluster_options devices{};
+
+  /// With isolation::process, subtasks run in child processes, one for each coordinator; main() then begins with
+  /// run_as_worker(). A child that dies is lost to its run, and started anew; the node goes on.
+  isolation isolate = isolation::none;
+  /// What children run, which begins with run_as_worker(). Empty: this process's own program.
+  std::string worker_program{};
 
   /// Bound of broadcast data that are kept for jobs to come, in bytes.
   std::uint64_t content_bytes_max = std::uint64_t{4} << 30;

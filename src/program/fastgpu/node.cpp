@@ -19,6 +19,7 @@ struct choice {
   std::string credentials;
   std::string devices;
   std::string name;
+  std::string isolate = "process";
 };
 
 /// Waits for SIGTERM or Ctrl-C while the node works: the first drains it, the second ends the process.
@@ -65,6 +66,7 @@ void serve(const choice& chosen)
   options.listen = chosen.listen;
   options.name = chosen.name;
   options.devices.devices = chosen.devices;
+  if (chosen.isolate == "process") options.isolate = fastgpu::isolation::process;
   if (!chosen.credentials.empty()) {
     options.as = fastgpu::credentials::load(chosen.credentials);
   } else if (needs_credentials(chosen.listen)) {
@@ -89,6 +91,9 @@ void add_node_command(CLI::App& app, int& status)
   command->add_option("--credentials", chosen->credentials, "This node's folder of credentials");
   command->add_option("--devices", chosen->devices, "Devices to offer, as in every program; default: all GPUs, else all cores");
   command->add_option("--name", chosen->name, "What it is called without credentials; default: the machine's name");
+  command->add_option("--isolation", chosen->isolate, "Where subtasks run: in a child process for each coordinator, or here")
+      ->check(CLI::IsMember({"process", "none"}))
+      ->capture_default_str();
   command->callback([chosen, &status] {
     serve(*chosen);
     status = 0;
