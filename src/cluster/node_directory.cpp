@@ -75,7 +75,7 @@ void node_directory::note_devices()
     if (!link->ready() || link->draining()) continue;
     for (auto info : link->devices()) {
       info.node = link->id();
-      info.name = link->name() + "/" + info.name;
+      if (!link->is_worker()) info.name = link->name() + "/" + info.name;
       info.speed = 0;
       all.push_back(std::move(info));
     }

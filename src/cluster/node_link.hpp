@@ -13,6 +13,7 @@
 
 #include "net/connect.hpp"
 #include "net/connection.hpp"
+#include "node/worker_process.hpp"
 
 /// @file
 /// A node that a cluster uses, and the session with it, which is made again when it is lost.
@@ -39,6 +40,7 @@ struct node_link_options {
   std::string address;                          ///< `[NAME@]HOST:PORT` or `unix:/PATH`.
   std::optional<fastgpu::credentials> credentials;
   session_limits limits{};
+  std::optional<worker_options> worker{};  ///< Not an address, but a child process of this one.
 };
 
 /// @par Threads  The network's.
@@ -69,6 +71,10 @@ class node_link final : private connection_owner {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const std::string& address() const noexcept { return options_.address; }
   [[nodiscard]] double latency_s() const noexcept { return latency_s_; }
+  /// A child process of this one.
+  [[nodiscard]] bool is_worker() const noexcept { return options_.worker.has_value(); }
+  /// Of a child that died, what was under way of a job, from session_closed() on until there is a new one.
+  [[nodiscard]] std::vector<interval> in_flight(job_number job) const;
   /// Why the last attempt failed or the last session ended; no code where there is none.
   [[nodiscard]] const failure& trouble() const noexcept { return trouble_; }
   [[nodiscard]] std::uint64_t attempts() const noexcept { return attempts_; }
@@ -80,6 +86,7 @@ class node_link final : private connection_owner {
   void suspected(connection& which, bool now) override;
   void closed(connection& which, const failure& why) override;
   void connected(result<byte_stream> stream);
+  void spawn();
   void try_later(const failure& why);
 
   network& on_;
@@ -88,6 +95,7 @@ class node_link final : private connection_owner {
   std::function<void()> changed_;
   std::vector<node_user*> users_;
   connection_attempt attempt_;
+  std::unique_ptr<worker_process> worker_;
   std::unique_ptr<connection> session_;
   alarm again_;
   std::string name_;

@@ -7,6 +7,7 @@
 
 #include <fastgpu/cluster/credentials.hpp>
 #include <fastgpu/cluster/memory_source.hpp>
+#include <fastgpu/cluster/worker.hpp>
 #include <fastgpu/config.hpp>
 #include <fastgpu/detail/ref.hpp>
 #include <fastgpu/device/device_info.hpp>
@@ -47,6 +48,13 @@ struct cluster_options {
   memory_source* memory = nullptr;
 
   gpu_options gpu{};
+
+  /// With isolation::process, each item of `devices` lives in a child process of its own, `cuda:all` in one: a kernel that
+  /// crashes takes that child with it, which is started anew, and no other device. Kernels then need a registered name,
+  /// as for nodes, and main() begins with run_as_worker().
+  isolation isolate = isolation::none;
+  /// What children run, which begins with run_as_worker(). Empty: this process's own program.
+  std::string worker_program{};
 
   /// Let a thread that waits for its run in run::wait(), aggregate() or a function of functions.hpp work on it
   /// meanwhile, in the place of a CPU worker that is idle: the run starts sooner, and no more threads compute than the
