@@ -11,6 +11,7 @@ namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr int patience_ms = 300;
+constexpr int worker_patience_ms = 5000;
 
 }  // namespace
 
@@ -60,6 +61,17 @@ node_id node_directory::add(node_link_options options)
   std::unique_lock lock{first.mutex};
   first.told.wait(lock, [&] { return first.known; });
   return id;
+}
+
+void node_directory::await_workers()
+{
+  bool coming = true;
+  for (int i = 0; i < worker_patience_ms && coming && devices().empty(); ++i) {
+    net_.run([&] {
+      coming = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->is_worker(); });
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
 }
 
 std::vector<device_info> node_directory::devices() const

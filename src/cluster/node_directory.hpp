@@ -37,6 +37,9 @@ class node_directory {
   /// Adds a node, and waits until it was reached, or the first attempt has failed; then it is tried again by itself.
   node_id add(node_link_options options);
 
+  /// Waits for a worker process that is being started anew, where there is no other device.
+  void await_workers();
+
   /// What the nodes offered last, in their order, those of unreachable nodes left out. `id` is left to the caller.
   [[nodiscard]] std::vector<device_info> devices() const;
 
