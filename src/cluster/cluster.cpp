@@ -65,6 +65,13 @@ node_id cluster::add_node(const std::string& address, const credentials& as)
 
 node_id cluster::add_node(const std::string& address) { return core_->directory().add({.address = address, .credentials = {}, .limits = {}, .worker = {}}); }
 
+std::string cluster::accept_nodes(const std::string& listen, const credentials& as)
+{
+  return core_->directory().accept(listen, as);
+}
+
+std::string cluster::accept_nodes(const std::string& listen) { return core_->directory().accept(listen, std::nullopt); }
+
 std::vector<device_info> cluster::devices() const { return core_->describe_all(); }
 
 }  // namespace fastgpu::inline v0

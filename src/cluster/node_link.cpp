@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include <gsl/assert>
+
 #include <fastgpu/observe/log.hpp>
 
 #include "net/self.hpp"
@@ -40,6 +42,17 @@ void node_link::connect()
                                        .dead_after = options_.limits.dead_after});
 }
 
+void node_link::adopt(byte_stream stream)
+{
+  Expects(!session_);
+  ++attempts_;
+  auto self = this_process(options_.credentials ? options_.credentials->name() : std::string{});
+  self.server = true;
+  hello_at_ = on_.now();
+  connection_owner& me = *this;
+  session_ = std::make_unique<connection>(on_, std::move(stream), std::move(self), me, options_.limits);
+}
+
 void node_link::spawn()
 {
   try {
@@ -72,9 +85,11 @@ void node_link::try_later(const failure& why)
   // Said once; from then on silently, until it was there again.
   if (!std::exchange(warned_, true)) {
     log_line(log_level::warning, (options_.worker ? "" : "node ") + why.detail + "; it is " +
-                                     (options_.worker ? "started" : "tried") + " again");
+                                     (options_.worker     ? "started again"
+                                      : options_.dials_in ? "expected back"
+                                                          : "tried again"));
   }
-  again_.set(seconds{on_.now().count + reconnect_delay(++failures_, on_.random()).count});
+  if (!options_.dials_in) again_.set(seconds{on_.now().count + reconnect_delay(++failures_, on_.random()).count});
   changed_();
 }
 
@@ -142,7 +157,7 @@ void node_link::closed(connection& which, const failure& why)
   if (drained) {  // it has said that it goes, and may come again
     trouble_ = told;
     warned_ = true;
-    again_.set(seconds{on_.now().count + reconnect_delay(++failures_, on_.random()).count});
+    if (!options_.dials_in) again_.set(seconds{on_.now().count + reconnect_delay(++failures_, on_.random()).count});
     return changed_();
   }
   try_later(told);

@@ -40,6 +40,7 @@ struct node_link_options {
   std::string address;                          ///< `[NAME@]HOST:PORT` or `unix:/PATH`.
   std::optional<fastgpu::credentials> credentials;
   session_limits limits{};
+  bool dials_in = false;                        ///< It connects to us; then `address` is its name.
   std::optional<worker_options> worker{};  ///< Not an address, but a child process of this one.
 };
 
@@ -51,6 +52,10 @@ class node_link final : private connection_owner {
   ~node_link();
 
   void connect();
+  /// A node that has dialled in; its name is that of the peer. It is not dialled when it is lost: it comes again.
+  void adopt(byte_stream stream);
+  [[nodiscard]] bool dials_in() const noexcept { return options_.dials_in; }
+  [[nodiscard]] bool connected() const noexcept { return session_ != nullptr; }
   /// Says goodbye; gone() comes true soon.
   void leave();
   [[nodiscard]] bool gone() const noexcept { return leaving_ && !session_; }

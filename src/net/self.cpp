@@ -44,4 +44,12 @@ session_self this_process(std::string name)
   return self;
 }
 
+session_self this_node(std::string name, bool listens)
+{
+  auto self = this_process(std::move(name));
+  self.server = listens;
+  if (!listens) self.wanted = role::node;
+  return self;
+}
+
 }  // namespace fastgpu::inline v0::detail

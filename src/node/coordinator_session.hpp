@@ -11,6 +11,9 @@ namespace fastgpu::inline v0::detail {
 
 class coordinator_session;
 
+/// Who connected: the coordinator to the node, or the node to it.
+enum class met { listening, dialling };
+
 class coordinator_session_owner {
  public:
   /// The last call; it destroys the session.

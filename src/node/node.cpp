@@ -14,6 +14,7 @@
 
 #include "cluster/cluster_core.hpp"
 #include "cluster/device_list.hpp"
+#include "net/connect.hpp"
 #include "net/listener.hpp"
 #include "net/network.hpp"
 #include "node/content_cache.hpp"
@@ -41,15 +42,23 @@ class node::impl final : public detail::coordinator_session_owner {
         serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_},
         isolated_{options.isolate == isolation::process},
         worker_{options.worker_program, options.devices.devices, name_},
-        devices_{core_->describe()}
+        devices_{core_->describe()},
+        as_{options.as},
+        connect_{options.connect}
   {
+    if (options.listen.empty() && options.connect.empty()) {
+      throw error{errc::invalid_argument, "node: it needs an address to listen at, or one to connect to"};
+    }
     if (core_->devices().empty()) throw error{errc::no_usable_device, "node: it has no device to offer"};
     std::exception_ptr why;
     net_.run([&] {
       try {
+        if (!connect_.empty()) dial();
+        if (options.listen.empty()) return;
         listener_ = std::make_unique<detail::listener>(
             net_.io(), options.listen, options.as,
-            detail::listener_handlers{.accepted = [this](detail::byte_stream stream) { accept(std::move(stream)); }});
+            detail::listener_handlers{
+                .accepted = [this](detail::byte_stream stream) { accept(std::move(stream), detail::met::listening); }});
         address_ = listener_->address();
       } catch (...) {
         why = std::current_exception();
@@ -87,6 +96,7 @@ class node::impl final : public detail::coordinator_session_owner {
     if (std::exchange(draining_, true)) return;
     detail::log_line(log_level::info, "node " + name_ + " drains");
     listener_.reset();
+    stop_dialling();
     for (const auto& s : sessions_) s->drain();
     check_drained();
   }
@@ -95,18 +105,49 @@ class node::impl final : public detail::coordinator_session_owner {
   {
     if (why.code) detail::log_line(log_level::info, "coordinator " + which.peer() + ": " + why.detail);
     std::erase_if(sessions_, [&](const auto& s) { return s.get() == &which; });
+    if (&which == dialled_) dial_later();
     check_drained();
   }
 
  private:
-  void accept(detail::byte_stream stream)
+  void accept(detail::byte_stream stream, detail::met how)
   {
     if (isolated_) {
-      sessions_.push_back(std::make_unique<detail::relay_session>(net_, std::move(stream), worker_, devices_, *this));
+      sessions_.push_back(std::make_unique<detail::relay_session>(net_, std::move(stream), worker_, devices_,
+                                                                   *this, how));
     } else {
-      sessions_.push_back(std::make_unique<detail::node_session>(net_, std::move(stream), serves_, *this));
+      sessions_.push_back(std::make_unique<detail::node_session>(net_, std::move(stream), serves_, *this, how));
     }
+    if (how == detail::met::dialling) dialled_ = sessions_.back().get();
     if (draining_) sessions_.back()->drain();
+  }
+
+  /// Connects to the coordinator. @throws error  for the address, or without credentials for it
+  void dial()
+  {
+    attempt_ = detail::connect(
+        net_.io(), connect_, as_,
+        [this](result<detail::byte_stream> stream) {
+          if (!stream.has_value()) {
+            if (failures_ == 0) detail::log_line(log_level::warning, "coordinator " + stream.error().detail + "; it is tried again");
+            return dial_later();
+          }
+          accept(std::move(stream).value(), detail::met::dialling);
+        },
+        {.expects = detail::role::submit});
+  }
+
+  void dial_later()
+  {
+    dialled_ = nullptr;
+    if (draining_ || leaving_) return;
+    again_.set(seconds{net_.now().count + detail::reconnect_delay(++failures_, net_.random()).count});
+  }
+
+  void stop_dialling()
+  {
+    attempt_ = {};
+    again_.set(std::nullopt);
   }
 
   void check_drained()
@@ -120,7 +161,9 @@ class node::impl final : public detail::coordinator_session_owner {
   void leave() noexcept
   {
     net_.run([this] {
+      leaving_ = true;
       listener_.reset();
+      stop_dialling();
       sessions_.clear();
     });
   }
@@ -133,9 +176,16 @@ class node::impl final : public detail::coordinator_session_owner {
   bool isolated_;
   detail::worker_options worker_;
   std::vector<device_info> devices_;
+  std::optional<credentials> as_;
+  std::string connect_;
   std::string address_;
   std::unique_ptr<detail::listener> listener_;                     // the network's
   std::vector<std::unique_ptr<detail::coordinator_session>> sessions_;  // the network's
+  detail::connection_attempt attempt_;                             // the network's
+  detail::alarm again_{net_, [this] { dial(); }};                  // the network's
+  detail::coordinator_session* dialled_ = nullptr;                 // the network's; the one that was dialled
+  std::uint32_t failures_ = 0;                                     // the network's
+  bool leaving_ = false;                                           // the network's
   bool draining_ = false;                                          // the network's
 
   std::mutex mutex_;

@@ -28,7 +28,8 @@ struct node_devices {
 class node_session final : public coordinator_session, private connection_owner, private node_host {
  public:
   /// `of` and `owner` outlive it.
-  node_session(network& on, byte_stream stream, const node_devices& of, coordinator_session_owner& owner);
+  node_session(network& on, byte_stream stream, const node_devices& of, coordinator_session_owner& owner,
+               met how = met::listening);
 
   void drain() override;
   [[nodiscard]] const std::string& peer() const noexcept override { return session_.peer().name; }

@@ -12,13 +12,6 @@
 namespace fastgpu::inline v0::detail {
 namespace {
 
-session_self as_server(const std::string& name)
-{
-  auto self = this_process(name);
-  self.server = true;
-  return self;
-}
-
 /// The job that a message is about; 0: about none.
 job_number job_of(const message& what)
 {
@@ -44,12 +37,12 @@ std::shared_ptr<const payload> shared(const message& what, payload&& bytes)
 }  // namespace
 
 relay_session::relay_session(network& on, byte_stream stream, worker_options worker, std::vector<device_info> devices,
-                             coordinator_session_owner& owner)
+                             coordinator_session_owner& owner, met how)
     : on_{on},
       options_{std::move(worker)},
       devices_{std::move(devices)},
       owner_{owner},
-      above_{on, std::move(stream), as_server(options_.name), *this}
+      above_{on, std::move(stream), this_node(options_.name, how == met::listening), *this}
 {
 }
 

@@ -94,6 +94,14 @@ class FASTGPU_API cluster {
   /// A node of this user on this machine: `unix:/PATH`.
   node_id add_node(const std::string& address);
 
+  /// Takes nodes that dial in (node_options::connect) from now on, in runs under way too.
+  ///
+  /// @param listen  `HOST:PORT`, port 0 for any that is free, or `unix:/PATH`.
+  /// @return        The address, with the port it got.
+  /// @throws error  errc::node_unreachable where it cannot be listened at; errc::credentials_error.
+  std::string accept_nodes(const std::string& listen, const credentials& as);
+  std::string accept_nodes(const std::string& listen);  ///< At `unix:/PATH`.
+
   /// The devices with their speeds and loads as they are now: this process's, then those of the nodes that are there.
   [[nodiscard]] std::vector<device_info> devices() const;
 

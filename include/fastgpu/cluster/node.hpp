@@ -19,6 +19,10 @@ struct node_options {
   /// Where coordinators connect: `HOST:PORT`, port 0 for any that is free, or `unix:/PATH` for this user's processes.
   std::string listen{};
 
+  /// Or a coordinator that this node dials, `[NAME@]HOST:PORT` or `unix:/PATH`, again and again until it is drained: for
+  /// nodes that nobody can connect to. See cluster::accept_nodes(). Both may be given; one must be.
+  std::string connect{};
+
   /// Who this node is. Needed for `HOST:PORT`.
   std::optional<credentials> as{};
 
@@ -46,7 +50,7 @@ struct node_options {
 /// @par Threads  Any.
 class FASTGPU_API node {
  public:
-  /// Listens from now on.
+  /// Listens, or dials, from now on.
   /// @throws error  errc::credentials_error where there are none and the address asks for them; errc::node_unreachable
   ///                where the address cannot be listened at; errc::invalid_argument; errc::no_usable_device.
   explicit node(const node_options& options);
@@ -55,7 +59,7 @@ class FASTGPU_API node {
   /// Leaves at once: coordinators take it for lost.
   ~node();
 
-  /// Where it listens, with the port it got.
+  /// Where it listens, with the port it got; empty where it dials only.
   [[nodiscard]] const std::string& address() const noexcept;
   [[nodiscard]] const std::string& name() const noexcept;
 
