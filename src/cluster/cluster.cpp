@@ -20,10 +20,13 @@ cluster::~cluster() = default;
 
 node_id cluster::add_node(const std::string& address, const credentials& as)
 {
-  return core_->directory().add({.address = address, .credentials = as});
+  return core_->directory().add({.address = address, .credentials = as, .limits = core_->node_limits()});
 }
 
-node_id cluster::add_node(const std::string& address) { return core_->directory().add({.address = address, .credentials = {}}); }
+node_id cluster::add_node(const std::string& address)
+{
+  return core_->directory().add({.address = address, .credentials = {}, .limits = core_->node_limits()});
+}
 
 std::vector<device_info> cluster::devices() const { return core_->describe_all(); }
 

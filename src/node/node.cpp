@@ -37,7 +37,8 @@ class node::impl final : public detail::node_session_owner {
         core_{new detail::cluster_core{detail::make_devices(options.devices.devices, options.devices.gpu),
                                        options.devices}},
         contents_{options.content_bytes_max},
-        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_}
+        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_,
+                detail::limits_for(options.coordinator_dead_after)}
   {
     if (core_->devices().empty()) throw error{errc::no_usable_device, "node: it has no device to offer"};
     std::exception_ptr why;
@@ -45,7 +46,8 @@ class node::impl final : public detail::node_session_owner {
       try {
         listener_ = std::make_unique<detail::listener>(
             net_.io(), options.listen, options.as,
-            detail::listener_handlers{.accepted = [this](detail::byte_stream stream) { accept(std::move(stream)); }});
+            detail::listener_handlers{.accepted = [this](detail::byte_stream stream) { accept(std::move(stream)); }},
+            detail::listener_options{.dead_after = options.coordinator_dead_after});
         address_ = listener_->address();
       } catch (...) {
         why = std::current_exception();
