@@ -60,17 +60,23 @@ cluster::~cluster() = default;
 
 node_id cluster::add_node(const std::string& address, const credentials& as)
 {
-  return core_->directory().add({.address = address, .credentials = as, .limits = {}, .worker = {}});
+  return core_->directory().add({.address = address, .credentials = as, .limits = core_->node_limits(), .worker = {}});
 }
 
-node_id cluster::add_node(const std::string& address) { return core_->directory().add({.address = address, .credentials = {}, .limits = {}, .worker = {}}); }
+node_id cluster::add_node(const std::string& address)
+{
+  return core_->directory().add({.address = address, .credentials = {}, .limits = core_->node_limits(), .worker = {}});
+}
 
 std::string cluster::accept_nodes(const std::string& listen, const credentials& as)
 {
-  return core_->directory().accept(listen, as);
+  return core_->directory().accept(listen, as, core_->node_limits());
 }
 
-std::string cluster::accept_nodes(const std::string& listen) { return core_->directory().accept(listen, std::nullopt); }
+std::string cluster::accept_nodes(const std::string& listen)
+{
+  return core_->directory().accept(listen, std::nullopt, core_->node_limits());
+}
 
 std::vector<device_info> cluster::devices() const { return core_->describe_all(); }
 

@@ -59,7 +59,11 @@ thread_local const worker_scope* worker_scope::innermost = nullptr;
 }  // namespace
 
 cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const cluster_options& options)
-    : devices_{std::move(devices)}, options_{options}, speeds_(devices_.size()), top_priority_{no_priority}
+    : devices_{std::move(devices)},
+      options_{options},
+      node_limits_{limits_for(options.node_dead_after)},
+      speeds_(devices_.size()),
+      top_priority_{no_priority}
 {
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
     for (std::uint32_t w = 0; w < devices_[d]->info().workers; ++w) places_.push_back({d, w});

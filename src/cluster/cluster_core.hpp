@@ -69,6 +69,8 @@ class cluster_core final : public ref_counted, public environment {
     return options_.memory != nullptr ? *options_.memory : heap();
   }
   /// Whether the user named the devices, and so means each of them.
+  /// Of sessions with nodes.
+  [[nodiscard]] const session_limits& node_limits() const noexcept { return node_limits_; }
   [[nodiscard]] bool devices_by_name() const noexcept { return !options_.devices.empty(); }
   [[nodiscard]] std::size_t worker_count() const noexcept { return places_.size(); }
   [[nodiscard]] const std::vector<worker_place>& places() const noexcept { return places_; }
@@ -130,6 +132,7 @@ class cluster_core final : public ref_counted, public environment {
   std::vector<std::unique_ptr<device>> devices_;
   std::vector<worker_place> places_;
   cluster_options options_;
+  session_limits node_limits_;
 
   std::once_flag directory_made_;
   std::unique_ptr<node_directory> directory_;

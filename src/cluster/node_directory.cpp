@@ -40,7 +40,8 @@ node_link& node_directory::add_link(node_link_options options, std::function<voi
   return *links_.back();
 }
 
-std::string node_directory::accept(const std::string& address, const std::optional<credentials>& as)
+std::string node_directory::accept(const std::string& address, const std::optional<credentials>& as,
+                                   const session_limits& limits)
 {
   std::string where;
   std::exception_ptr why;
@@ -48,8 +49,9 @@ std::string node_directory::accept(const std::string& address, const std::option
     try {
       listeners_.push_back(std::make_unique<listener>(
           net_.io(), address, as,
-          listener_handlers{.accepted = [this, as](byte_stream stream) { dialled_in(std::move(stream), as); }},
-          listener_options{.accepts = role::node}));
+          listener_handlers{.accepted = 
+              [this, as, limits](byte_stream stream) { dialled_in(std::move(stream), as, limits); }},
+          listener_options{.accepts = role::node, .dead_after = limits.dead_after}));
       where = listeners_.back()->address();
     } catch (...) {
       why = std::current_exception();
@@ -60,7 +62,8 @@ std::string node_directory::accept(const std::string& address, const std::option
 }
 
 /// A node that was here before takes its old place, in runs under way too; one that is still here has another's name.
-void node_directory::dialled_in(byte_stream stream, const std::optional<credentials>& as)
+void node_directory::dialled_in(byte_stream stream, const std::optional<credentials>& as,
+                                const session_limits& limits)
 {
   const auto& name = stream.peer().name;
   for (const auto& link : links_) {
@@ -69,6 +72,7 @@ void node_directory::dialled_in(byte_stream stream, const std::optional<credenti
   node_link_options options;
   options.address = name;
   options.credentials = as;
+  options.limits = limits;
   options.dials_in = true;
   auto& link = add_link(std::move(options), nullptr);
   for (auto* user : users_) user->node_added(link);

@@ -41,7 +41,7 @@ class node_directory {
   node_id add(node_link_options options);
 
   /// Takes nodes that dial in at `address` from now on. @return  The address, with the port it got.
-  std::string accept(const std::string& address, const std::optional<credentials>& as);
+  std::string accept(const std::string& address, const std::optional<credentials>& as, const session_limits& limits);
 
   /// Waits for a worker process that is being started anew, where there is no other device.
   void await_workers();
@@ -54,7 +54,7 @@ class node_directory {
   void leave(directory_user& user) { std::erase(users_, &user); }
 
  private:
-  void dialled_in(byte_stream stream, const std::optional<credentials>& as);
+  void dialled_in(byte_stream stream, const std::optional<credentials>& as, const session_limits& limits);
   node_link& add_link(node_link_options options, std::function<void()> first_news);
   void note_devices();
 

@@ -79,7 +79,7 @@ struct coordinator_options {
   double bytes_per_subtask = 0;        ///< Of input, where it has to travel.
   double backup_share = 0.05;          ///< Backups of all subtasks, one at least.
   seconds backup_after{0.1};           ///< The least time that an attempt is left alone.
-  std::uint32_t moves_max = 3;         ///< Of one subtask, between participants.
+  std::uint32_t moves_max = 8;         ///< Of one subtask, between participants: each halves what is left, about.
   retry_limits retries{};
 };
 

@@ -20,10 +20,11 @@ node_participant::node_participant(network& on, node_link& node, const shared_jo
       device_{device},
       changed_{std::move(changed)},
       machine_{on, boss, device, *this, {.grant_subtasks_of_data = what.subtasks_of_data}},
-      settled_{!node.ready()}
+      settled_{!node.ready() || node.draining()}
 {
   node_.add(*this);
-  if (node_.ready() && !node_.draining()) session_opened(node_);
+  // Nobody is told: the run does not know of this participant yet, and would begin without it.
+  if (!settled_) open_job_on(node_);
 }
 
 node_participant::~node_participant()
@@ -34,8 +35,13 @@ node_participant::~node_participant()
 
 void node_participant::session_opened(node_link& node)
 {
-  machine_.session_opened(node.latency_s(), what_.subtasks_of_data > 0 ? usual_bytes_per_second : 0);
+  open_job_on(node);
   changed_();
+}
+
+void node_participant::open_job_on(node_link& node)
+{
+  machine_.session_opened(node.latency_s(), what_.subtasks_of_data > 0 ? usual_bytes_per_second : 0);
 }
 
 void node_participant::session_closed(node_link&, const failure& why)

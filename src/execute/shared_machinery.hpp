@@ -99,6 +99,7 @@ class node_participant final : public node_user, private remote_host {
   void node_drains(node_link& node) override;
 
  private:
+  void open_job_on(node_link& node);
   void send(message what, std::shared_ptr<const payload> bytes) override;
   std::uint64_t queued_bytes() const override { return node_.queued_bytes(); }
   job_number next_job() override;

@@ -44,7 +44,10 @@ void coordinator::give(device_id device, std::span<const interval> ranges)
   if (ranges.empty()) return;
   auto& m = at(device);
   Expects(m.link != nullptr);
-  if (m.hungry) m.told = world_.now();
+  if (m.hungry) {  // its speed is measured from here
+    m.told = world_.now();
+    m.done = m.granted;
+  }
   m.hungry = false;
   m.back_off_s = 0;
   for (const auto& range : ranges) {

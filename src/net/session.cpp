@@ -41,6 +41,19 @@ std::string text_of_bytes(std::uint64_t bytes) { return std::to_string(bytes) + 
 
 }  // namespace
 
+session_limits limits_for(seconds dead_after)
+{
+  if (!(dead_after.count >= 1 && dead_after.count <= 60)) {
+    throw error{errc::invalid_argument,
+                "a peer may be silent for 1 to 60 s before it is dead, not for " + text_of(dead_after)};
+  }
+  session_limits limits;
+  limits.dead_after = dead_after;
+  limits.suspect_after = seconds{0.4 * dead_after.count};
+  limits.heartbeat_every = seconds{0.1 * dead_after.count};
+  return limits;
+}
+
 struct session::impl {
   environment& world;
   session_events& events;

@@ -37,6 +37,11 @@ struct session_limits {
   std::uint64_t progress_bytes = 10 << 10;         ///< at least so much must have come.
 };
 
+/// The defaults, but for a peer that is dead after `dead_after` of silence, suspect after 0.4 of it; and it hears of us
+/// ten times in it.
+/// @throws error  errc::invalid_argument unless 1 s <= dead_after <= 60 s.
+[[nodiscard]] session_limits limits_for(seconds dead_after);
+
 /// What the two ends must agree on, and what this one says of itself.
 struct session_self {
   std::string name;     ///< For messages.

@@ -39,7 +39,8 @@ class node::impl final : public detail::coordinator_session_owner {
         core_{new detail::cluster_core{detail::make_devices(options.devices.devices, options.devices.gpu),
                                        options.devices}},
         contents_{options.content_bytes_max},
-        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_},
+        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_,
+                detail::limits_for(options.coordinator_dead_after)},
         isolated_{options.isolate == isolation::process},
         worker_{options.worker_program, options.devices.devices, name_},
         devices_{core_->describe()},
@@ -58,7 +59,8 @@ class node::impl final : public detail::coordinator_session_owner {
         listener_ = std::make_unique<detail::listener>(
             net_.io(), options.listen, options.as,
             detail::listener_handlers{
-                .accepted = [this](detail::byte_stream stream) { accept(std::move(stream), detail::met::listening); }});
+                .accepted = [this](detail::byte_stream stream) { accept(std::move(stream), detail::met::listening); }},
+            detail::listener_options{.dead_after = options.coordinator_dead_after});
         address_ = listener_->address();
       } catch (...) {
         why = std::current_exception();

@@ -27,7 +27,7 @@ node_session::node_session(network& on, byte_stream stream, const node_devices& 
     : on_{on},
       of_{of},
       owner_{owner},
-      session_{on, std::move(stream), this_node(of.name, how == met::listening), *this},
+      session_{on, std::move(stream), this_node(of.name, how == met::listening), *this, of.session},
       service_{on, *this},
       alarm_{on,
              [this] {

@@ -22,6 +22,7 @@ struct node_devices {
   content_cache& contents;
   received_job_limits limits;
   std::string name;
+  session_limits session{};
 };
 
 /// @par Threads  The network's.

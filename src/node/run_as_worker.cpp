@@ -32,7 +32,7 @@ class worker final : public coordinator_session_owner {
   worker(const std::string& devices, const std::string& name, int socket)
       : core_{new cluster_core{make_devices(devices, {}), {.devices = devices}}},
         contents_{content_bytes_max},
-        serves_{core_, contents_, {}, name}
+        serves_{core_, contents_, {}, name, {}}
   {
     net_.run([&] {
       const auto all = role::submit | role::observe | role::operate;

@@ -73,7 +73,24 @@ class process {
 
   [[nodiscard]] const std::string& name() const { return name_; }
 
-  void send(int signal) const { ::kill(id_, signal); }
+  [[nodiscard]] ::pid_t id() const { return id_; }
+
+  void send(int signal) const
+  {
+    if (id_ != 0) ::kill(id_, signal);
+  }
+
+  /// Leaves what it left behind to wait().
+  [[nodiscard]] bool running() const
+  {
+    if (id_ == 0) return false;
+    ::siginfo_t end{};
+    return ::waitid(P_PID, static_cast<::id_t>(id_), &end, WEXITED | WNOHANG | WNOWAIT) == 0 && end.si_pid == 0;
+  }
+
+  /// What it has written by now.
+  [[nodiscard]] std::string out_so_far() const { return peek(out_.get()); }
+  [[nodiscard]] std::string err_so_far() const { return peek(err_.get()); }
 
   finished wait()
   {
@@ -92,6 +109,18 @@ class process {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
   using file = std::unique_ptr<std::FILE, close_file>;
+
+  /// The place in the file is left alone: the child writes there.
+  static std::string peek(std::FILE* from)
+  {
+    std::string text;
+    std::array<char, 4096> part{};
+    for (;;) {
+      const auto count = ::pread(::fileno(from), part.data(), part.size(), static_cast<::off_t>(text.size()));
+      if (count <= 0) return text;
+      text.append(part.data(), static_cast<std::size_t>(count));
+    }
+  }
 
   static std::string read(std::FILE* from)
   {

@@ -11,6 +11,7 @@
 #include <fastgpu/config.hpp>
 #include <fastgpu/detail/ref.hpp>
 #include <fastgpu/device/device_info.hpp>
+#include <fastgpu/seconds.hpp>
 
 /// @file
 /// The cluster: the devices that a program can use.
@@ -62,6 +63,10 @@ struct cluster_options {
   /// the user's thread-local variables. Never with `thread_start`.
   bool callers_work = true;
 
+  /// A node of which nothing has been heard for so long is lost: what it had runs elsewhere. 1 to 60 s. A process that
+  /// ends is noticed at once; this is for machines and networks that fall silent.
+  seconds node_dead_after{5.0};
+
   /// Called on each worker thread before it does anything, e.g. to set its name. It must not throw. What it does to the
   /// floating-point environment does not last: kernels see the default one.
   void (*thread_start)(void* context, device_id device, std::uint32_t worker) = nullptr;
@@ -79,6 +84,7 @@ class FASTGPU_API cluster {
   /// @throws error  errc::invalid_argument where `devices` cannot be read; errc::no_usable_device where one of them is
   ///                not there.
   explicit cluster(std::string_view devices);
+  /// @throws error  also errc::invalid_argument where an option is out of its bounds.
   explicit cluster(const cluster_options& options);
   cluster(cluster&&) noexcept;
   cluster& operator=(cluster&&) noexcept;

@@ -1,0 +1,45 @@
+#include <sys/prctl.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include <pthread.h>
+
+#include <fastgpu/cluster/node.hpp>
+
+#include "processes/oracle.hpp"
+
+/// @file
+/// A node that knows the oracle's kernel: test_node LISTEN CREDENTIALS|- DEVICES SLOWNESS DEAD_AFTER_S
+
+int main(int argc, char** argv)
+{
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that is killed leaves nothing behind
+  if (argc != 6) return 2;
+  ::sigset_t drains;
+  sigemptyset(&drains);
+  sigaddset(&drains, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &drains, nullptr);
+  try {
+    fastgpu::node_options options;
+    options.listen = argv[1];
+    if (std::string{argv[2]} != "-") options.as = fastgpu::credentials::load(argv[2]);
+    options.devices.devices = argv[3];
+    oracle::slowness = std::atof(argv[4]);
+    options.coordinator_dead_after = fastgpu::seconds{std::atof(argv[5])};
+    fastgpu::node node{options};
+    std::printf("%s\n", node.address().c_str());
+    std::fflush(stdout);
+    int signal = 0;
+    sigwait(&drains, &signal);
+    node.drain();
+    node.run();
+    return 0;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}
