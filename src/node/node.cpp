@@ -14,6 +14,7 @@
 
 #include "cluster/cluster_core.hpp"
 #include "cluster/device_list.hpp"
+#include "net/credentials.hpp"
 #include "net/listener.hpp"
 #include "net/network.hpp"
 #include "node/content_cache.hpp"
@@ -40,6 +41,10 @@ class node::impl final : public detail::node_session_owner {
         serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_,
                 detail::limits_for(options.coordinator_dead_after)}
   {
+    if (options.as && !has(options.as->data()->self().roles, detail::role::node)) {
+      throw error{errc::credentials_error,
+                  "credentials: '" + options.as->name() + "' is no node's name: coordinators would refuse it"};
+    }
     if (core_->devices().empty()) throw error{errc::no_usable_device, "node: it has no device to offer"};
     std::exception_ptr why;
     net_.run([&] {
