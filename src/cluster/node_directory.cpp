@@ -68,11 +68,22 @@ std::vector<device_info> node_directory::devices() const
   return devices_;
 }
 
+std::string node_directory::trouble() const
+{
+  const std::scoped_lock lock{mutex_};
+  return trouble_;
+}
+
 void node_directory::note_devices()
 {
   std::vector<device_info> all;
+  std::string trouble;
+  std::size_t missing = 0;
   for (const auto& link : links_) {
-    if (!link->ready() || link->draining()) continue;
+    if (!link->ready() || link->draining()) {
+      if (++missing == 1) trouble = link->ready() ? link->name() + " drains" : link->trouble().detail;
+      continue;
+    }
     for (auto info : link->devices()) {
       info.node = link->id();
       info.name = link->name() + "/" + info.name;
@@ -80,8 +91,10 @@ void node_directory::note_devices()
       all.push_back(std::move(info));
     }
   }
+  if (missing > 1) trouble += "; and " + std::to_string(missing - 1) + " more";
   const std::scoped_lock lock{mutex_};
   devices_ = std::move(all);
+  trouble_ = std::move(trouble);
 }
 
 }  // namespace fastgpu::inline v0::detail
