@@ -81,7 +81,7 @@ std::string signature_of(const program& code)
     const auto end = std::min(text.find("::", at), text.size());
     text.replace(at, end - at, as_gcc);
   }
-  return text;
+  return text + ", built by " + code.build;
 }
 
 const program* find_program(std::string_view kernel, std::string_view signature)

@@ -26,6 +26,36 @@
 #define FASTGPU_API
 #endif
 
+// What decides of a kernel's arithmetic, in words: the compiler, and what it was told of floating point.
+#define FASTGPU_DETAIL_TEXT2(x) #x
+#define FASTGPU_DETAIL_TEXT(x) FASTGPU_DETAIL_TEXT2(x)
+#if defined(__clang__)
+#define FASTGPU_DETAIL_COMPILER "clang " FASTGPU_DETAIL_TEXT(__clang_major__)
+#elif defined(__GNUC__)
+#define FASTGPU_DETAIL_COMPILER "g++ " FASTGPU_DETAIL_TEXT(__GNUC__)
+#else
+#define FASTGPU_DETAIL_COMPILER "?"
+#endif
+#if defined(__FAST_MATH__)
+#define FASTGPU_DETAIL_FAST_MATH ", -ffast-math"
+#else
+#define FASTGPU_DETAIL_FAST_MATH ""
+#endif
+#if defined(__FMA__)
+#define FASTGPU_DETAIL_FMA ", fma"
+#else
+#define FASTGPU_DETAIL_FMA ""
+#endif
+#if defined(__AVX512F__)
+#define FASTGPU_DETAIL_VECTORS ", avx512"
+#elif defined(__AVX2__)
+#define FASTGPU_DETAIL_VECTORS ", avx2"
+#else
+#define FASTGPU_DETAIL_VECTORS ""
+#endif
+#define FASTGPU_DETAIL_BUILD \
+  "fastgpu " FASTGPU_VERSION ", " FASTGPU_DETAIL_COMPILER FASTGPU_DETAIL_FAST_MATH FASTGPU_DETAIL_FMA FASTGPU_DETAIL_VECTORS
+
 #define FASTGPU_VERSION_MAJOR 0
 #define FASTGPU_VERSION_MINOR 1
 #define FASTGPU_VERSION_PATCH 0

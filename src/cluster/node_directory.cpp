@@ -11,12 +11,14 @@ namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr int patience_ms = 300;
+constexpr int worker_patience_ms = 5000;
 
 }  // namespace
 
 node_directory::~node_directory()
 {
   net_.run([this] {
+    listeners_.clear();
     for (const auto& link : links_) link->leave();
   });
   // A goodbye takes a moment to go out; without it nodes would take this process for lost.
@@ -26,6 +28,56 @@ node_directory::~node_directory()
     if (!gone) std::this_thread::sleep_for(std::chrono::milliseconds{1});
   }
   net_.run([this] { links_.clear(); });
+}
+
+node_link& node_directory::add_link(node_link_options options, std::function<void()> first_news)
+{
+  const node_id id{static_cast<std::uint32_t>(links_.size() + 1)};
+  links_.push_back(std::make_unique<node_link>(net_, id, std::move(options), [this, first_news] {
+    note_devices();
+    if (first_news) first_news();
+  }));
+  return *links_.back();
+}
+
+std::string node_directory::accept(const std::string& address, const std::optional<credentials>& as,
+                                   const session_limits& limits)
+{
+  std::string where;
+  std::exception_ptr why;
+  net_.run([&] {
+    try {
+      listeners_.push_back(std::make_unique<listener>(
+          net_.io(), address, as,
+          listener_handlers{.accepted = [this, as, limits](byte_stream stream) {
+            dialled_in(std::move(stream), as, limits);
+          }},
+          listener_options{.accepts = role::node, .dead_after = limits.dead_after}));
+      where = listeners_.back()->address();
+    } catch (...) {
+      why = std::current_exception();
+    }
+  });
+  if (why) std::rethrow_exception(why);
+  return where;
+}
+
+/// A node that was here before takes its old place, in runs under way too; one that is still here has another's name.
+void node_directory::dialled_in(byte_stream stream, const std::optional<credentials>& as,
+                                const session_limits& limits)
+{
+  const auto& name = stream.peer().name;
+  for (const auto& link : links_) {
+    if (link->dials_in() && link->address() == name && !link->connected()) return link->adopt(std::move(stream));
+  }
+  node_link_options options;
+  options.address = name;
+  options.credentials = as;
+  options.limits = limits;
+  options.dials_in = true;
+  auto& link = add_link(std::move(options), nullptr);
+  for (auto* user : users_) user->node_added(link);
+  link.adopt(std::move(stream));
 }
 
 node_id node_directory::add(node_link_options options)
@@ -43,13 +95,12 @@ node_id node_directory::add(node_link_options options)
     first.told.notify_all();
   });
   net_.run([&] {
-    id = node_id{static_cast<std::uint32_t>(links_.size() + 1)};
-    links_.push_back(std::make_unique<node_link>(net_, id, std::move(options), [this, tell] {
-      note_devices();
+    auto& link = add_link(std::move(options), [tell] {
       if (*tell) std::exchange(*tell, nullptr)();
-    }));
+    });
+    id = link.id();
     try {
-      links_.back()->connect();
+      link.connect();
       for (auto* user : users_) user->node_added(*links_.back());
     } catch (...) {  // the address, or no credentials for it
       why = std::current_exception();
@@ -60,6 +111,17 @@ node_id node_directory::add(node_link_options options)
   std::unique_lock lock{first.mutex};
   first.told.wait(lock, [&] { return first.known; });
   return id;
+}
+
+void node_directory::await_workers()
+{
+  bool coming = true;
+  for (int i = 0; i < worker_patience_ms && coming && devices().empty(); ++i) {
+    net_.run([&] {
+      coming = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->is_worker(); });
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
 }
 
 std::vector<device_info> node_directory::devices() const
@@ -86,7 +148,7 @@ void node_directory::note_devices()
     }
     for (auto info : link->devices()) {
       info.node = link->id();
-      info.name = link->name() + "/" + info.name;
+      if (!link->is_worker()) info.name = link->name() + "/" + info.name;
       info.speed = 0;
       all.push_back(std::move(info));
     }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include <fastgpu/ids.hpp>
 
 #include "cluster/node_link.hpp"
+#include "net/listener.hpp"
 
 /// @file
 /// The nodes of a cluster, and the thread that speaks with them.
@@ -37,6 +40,12 @@ class node_directory {
   /// Adds a node, and waits until it was reached, or the first attempt has failed; then it is tried again by itself.
   node_id add(node_link_options options);
 
+  /// Takes nodes that dial in at `address` from now on. @return  The address, with the port it got.
+  std::string accept(const std::string& address, const std::optional<credentials>& as, const session_limits& limits);
+
+  /// Waits for a worker process that is being started anew, where there is no other device.
+  void await_workers();
+
   /// What the nodes offered last, in their order, those of unreachable nodes left out. `id` is left to the caller.
   [[nodiscard]] std::vector<device_info> devices() const;
 
@@ -48,10 +57,13 @@ class node_directory {
   void leave(directory_user& user) { std::erase(users_, &user); }
 
  private:
+  void dialled_in(byte_stream stream, const std::optional<credentials>& as, const session_limits& limits);
+  node_link& add_link(node_link_options options, std::function<void()> first_news);
   void note_devices();
 
   network net_;
   std::vector<std::unique_ptr<node_link>> links_;
+  std::vector<std::unique_ptr<listener>> listeners_;
   std::vector<directory_user*> users_;
   mutable std::mutex mutex_;             // leaf lock
   std::vector<device_info> devices_;     // guarded by mutex_

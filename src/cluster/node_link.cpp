@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include <gsl/assert>
+
 #include <fastgpu/observe/log.hpp>
 
 #include "net/self.hpp"
@@ -33,10 +35,38 @@ void node_link::leave()
 void node_link::connect()
 {
   ++attempts_;
+  if (options_.worker) return spawn();
   attempt_ = fastgpu::detail::connect(on_.io(), options_.address, options_.credentials,
                                       [this](result<byte_stream> stream) { connected(std::move(stream)); },
                                       {.expects = role::node, .deadline = options_.limits.handshake,
                                        .dead_after = options_.limits.dead_after});
+}
+
+void node_link::adopt(byte_stream stream)
+{
+  Expects(!session_);
+  ++attempts_;
+  auto self = this_process(options_.credentials ? options_.credentials->name() : std::string{});
+  self.server = true;
+  hello_at_ = on_.now();
+  connection_owner& me = *this;
+  session_ = std::make_unique<connection>(on_, std::move(stream), std::move(self), me, options_.limits);
+}
+
+void node_link::spawn()
+{
+  try {
+    worker_ = std::make_unique<worker_process>(*options_.worker);
+    connected(worker_->stream(on_));
+  } catch (const error& e) {
+    worker_.reset();
+    on_.post([this, why = e.why()] { try_later(why); });
+  }
+}
+
+std::vector<interval> node_link::in_flight(job_number job) const
+{
+  return worker_ ? worker_->board().read(job) : std::vector<interval>{};
 }
 
 void node_link::connected(result<byte_stream> stream)
@@ -54,9 +84,12 @@ void node_link::try_later(const failure& why)
   trouble_ = why;
   // Said once; from then on silently, until it was there again.
   if (!std::exchange(warned_, true)) {
-    log_line(log_level::warning, "node " + why.detail + "; it is tried again");
+    log_line(log_level::warning, (options_.worker ? "" : "node ") + why.detail + "; it is " +
+                                     (options_.worker     ? "started again"
+                                      : options_.dials_in ? "expected back"
+                                                          : "tried again"));
   }
-  again_.set(seconds{on_.now().count + reconnect_delay(++failures_, on_.random()).count});
+  if (!options_.dials_in) again_.set(seconds{on_.now().count + reconnect_delay(++failures_, on_.random()).count});
   changed_();
 }
 
@@ -113,7 +146,10 @@ void node_link::closed(connection& which, const failure& why)
   jobs_ = 0;
   auto told = why;
   if (!told.code) told = {make_error_code(errc::node_lost), "it has left"};
-  told.detail = name_ + ": " + told.detail;
+  if (worker_) {
+    told = {make_error_code(errc::device_lost), worker_->bury()};
+  }
+  told.detail = (worker_ ? "worker process " : "") + name_ + ": " + told.detail;
   if (was_ready) {
     const auto users = users_;
     for (auto* user : users) user->session_closed(*this, told);
@@ -121,7 +157,7 @@ void node_link::closed(connection& which, const failure& why)
   if (drained) {  // it has said that it goes, and may come again
     trouble_ = told;
     warned_ = true;
-    again_.set(seconds{on_.now().count + reconnect_delay(++failures_, on_.random()).count});
+    if (!options_.dials_in) again_.set(seconds{on_.now().count + reconnect_delay(++failures_, on_.random()).count});
     return changed_();
   }
   try_later(told);

@@ -13,6 +13,7 @@
 
 #include "net/connect.hpp"
 #include "net/connection.hpp"
+#include "node/worker_process.hpp"
 
 /// @file
 /// A node that a cluster uses, and the session with it, which is made again when it is lost.
@@ -39,6 +40,8 @@ struct node_link_options {
   std::string address;                          ///< `[NAME@]HOST:PORT` or `unix:/PATH`.
   std::optional<fastgpu::credentials> credentials;
   session_limits limits{};
+  bool dials_in = false;                        ///< It connects to us; then `address` is its name.
+  std::optional<worker_options> worker{};  ///< Not an address, but a child process of this one.
 };
 
 /// @par Threads  The network's.
@@ -49,6 +52,10 @@ class node_link final : private connection_owner {
   ~node_link();
 
   void connect();
+  /// A node that has dialled in; its name is that of the peer. It is not dialled when it is lost: it comes again.
+  void adopt(byte_stream stream);
+  [[nodiscard]] bool dials_in() const noexcept { return options_.dials_in; }
+  [[nodiscard]] bool connected() const noexcept { return session_ != nullptr; }
   /// Says goodbye; gone() comes true soon.
   void leave();
   [[nodiscard]] bool gone() const noexcept { return leaving_ && !session_; }
@@ -69,6 +76,10 @@ class node_link final : private connection_owner {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const std::string& address() const noexcept { return options_.address; }
   [[nodiscard]] double latency_s() const noexcept { return latency_s_; }
+  /// A child process of this one.
+  [[nodiscard]] bool is_worker() const noexcept { return options_.worker.has_value(); }
+  /// Of a child that died, what was under way of a job, from session_closed() on until there is a new one.
+  [[nodiscard]] std::vector<interval> in_flight(job_number job) const;
   /// Why the last attempt failed or the last session ended; no code where there is none.
   [[nodiscard]] const failure& trouble() const noexcept { return trouble_; }
   [[nodiscard]] std::uint64_t attempts() const noexcept { return attempts_; }
@@ -80,6 +91,7 @@ class node_link final : private connection_owner {
   void suspected(connection& which, bool now) override;
   void closed(connection& which, const failure& why) override;
   void connected(result<byte_stream> stream);
+  void spawn();
   void try_later(const failure& why);
 
   network& on_;
@@ -88,6 +100,7 @@ class node_link final : private connection_owner {
   std::function<void()> changed_;
   std::vector<node_user*> users_;
   connection_attempt attempt_;
+  std::unique_ptr<worker_process> worker_;
   std::unique_ptr<connection> session_;
   alarm again_;
   std::string name_;

@@ -33,6 +33,20 @@ void grants::restore(device_id device)
 
 bool grants::any_usable() const { return std::find(usable_.begin(), usable_.end(), true) != usable_.end(); }
 
+std::vector<interval> grants::apart(interval part) const
+{
+  interval_set innocent{part};
+  std::vector<interval> pieces;
+  for (const auto& s : suspects_) {
+    const interval both{std::max(s.part.begin, part.begin), std::min(s.part.end, part.end)};
+    if (both.begin >= both.end) continue;
+    innocent.erase(both);
+    pieces.push_back(both);
+  }
+  pieces.insert(pieces.end(), innocent.intervals().begin(), innocent.intervals().end());
+  return pieces;
+}
+
 std::vector<grant> grants::failed(device_id device, interval part, const failure& why, std::uint32_t in_a_row)
 {
   std::vector<grant> given;

@@ -53,6 +53,9 @@ class grants {
   /// A placement's range: assigned in the ledger.
   void start(const grant& given) { book_.assign(given.part, given.device); }
 
+  /// `part` cut so that every suspect in it stands alone.
+  [[nodiscard]] std::vector<interval> apart(interval part) const;
+
   /// `device` could not carry out `part`, of which it folded nothing.
   /// @param in_a_row  Failures of the device since its last success, this one included.
   [[nodiscard]] std::vector<grant> failed(device_id device, interval part, const failure& why, std::uint32_t in_a_row);

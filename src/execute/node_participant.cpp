@@ -47,7 +47,7 @@ void node_participant::open_job_on(node_link& node)
 void node_participant::session_closed(node_link&, const failure& why)
 {
   settled_ = true;
-  machine_.session_closed(why);
+  machine_.session_closed(why, node_.in_flight(machine_.job()));
   changed_();
 }
 

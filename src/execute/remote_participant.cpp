@@ -48,12 +48,12 @@ void remote_participant::open()
   host_.send(std::move(m), nullptr);
 }
 
-void remote_participant::session_closed(const failure& why)
+void remote_participant::session_closed(const failure& why, const std::vector<interval>& in_flight)
 {
   const auto was = std::exchange(state_, state::away);
   waiting_.clear();
   given_back_.reset();
-  if (was == state::joined) boss_.left(device_, {}, why, true);
+  if (was == state::joined) boss_.left(device_, set_of(in_flight).value_or(interval_set{}), why, true);
 }
 
 void remote_participant::close()

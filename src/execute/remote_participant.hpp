@@ -64,7 +64,9 @@ class remote_participant final : public participant {
 
   /// A session with the node is there. Opens the job.
   void session_opened(double latency_s, double bytes_per_second);
-  void session_closed(const failure& why);
+  /// @param in_flight  What was under way, where that is known: it is suspected.
+  void session_closed(const failure& why, const std::vector<interval>& in_flight = {});
+  [[nodiscard]] job_number job() const noexcept { return job_; }
   /// @return  Whether the message was this job's.
   bool received(message& what, payload& bytes);
   void node_drains();

@@ -32,6 +32,7 @@ void run_state::launch(std::uint32_t worker, interval batch)
   me.measuring = options_.batches.how != batching::kind::fixed || me.trace || me.batches % fixed_batches_a_measure == 1;
   const auto begin_ns = me.measuring && !me.back_to_back ? since_start() : me.last_ns;
   if (me.first_ns.load(std::memory_order_relaxed) < 0) me.first_ns.store(begin_ns, std::memory_order_relaxed);
+  if (board_ != nullptr) show_on_board(worker, batch);
   const auto status = me.session->launch(batch);
   if (status == batch_status::done) [[likely]] {
     count_done(me, batch, begin_ns);
@@ -40,6 +41,17 @@ void run_state::launch(std::uint32_t worker, interval batch)
   } else {
     report(worker, status, batch);
   }
+  if (board_ != nullptr) show_on_board(worker, {});
+}
+
+/// What is under way, and `more`: all from the first to the last of them, which are neighbours mostly.
+void run_state::show_on_board(std::uint32_t worker, interval more) const noexcept
+{
+  auto all = more;
+  for (const auto& [batch, begin] : workers_[worker].under_way) {
+    all = all.empty() ? batch : interval{std::min(all.begin, batch.begin), std::max(all.end, batch.end)};
+  }
+  board_->write(worker, board_job_, all);
 }
 
 /// Looks after the oldest batch under way.
@@ -56,6 +68,7 @@ void run_state::poll(std::uint32_t worker)
   const auto begin_ns = std::max(at->second, me.last_ns);
   me.under_way.erase(at);
   me.measuring = true;
+  if (board_ != nullptr) show_on_board(worker, {});
   if (status == batch_status::done) {
     count_done(me, batch, begin_ns);
   } else {

@@ -20,6 +20,7 @@
 #include "cluster/cluster_core.hpp"
 #include "device/device.hpp"
 #include "execute/grants.hpp"
+#include "execute/in_flight_board.hpp"
 #include "execute/interval_deque.hpp"
 #include "execute/ledger.hpp"
 #include "observe/trace_buffer.hpp"
@@ -110,6 +111,12 @@ class run_state final : public run_core {
   void accept_grant(std::span<const interval> ranges);
   /// Gives back about `subtasks` that nobody has started, from behind.
   [[nodiscard]] interval_set take_back(std::uint64_t subtasks);
+  /// From now on the board says which batches are under way. @param job  Its name for this run; not 0
+  void show_on(in_flight_board* board, std::uint32_t job) noexcept
+  {
+    board_ = board;
+    board_job_ = job;
+  }
   /// Workers close their partials as soon as they are between two batches.
   void seal_soon() noexcept { seal_tick_.fetch_add(1, std::memory_order_relaxed); }
   /// What is not folded of `part` never will be.
@@ -213,6 +220,7 @@ class run_state final : public run_core {
   void give_up(std::uint32_t worker, failure why);
   bool open_session(std::uint32_t worker);
   void launch(std::uint32_t worker, interval batch);
+  void show_on_board(std::uint32_t worker, interval more) const noexcept;
   void poll(std::uint32_t worker);
   void count_done(worker_slot& me, interval batch, std::int64_t begin_ns);
   void report(std::uint32_t worker, batch_status status, interval batch);
@@ -263,6 +271,8 @@ class run_state final : public run_core {
   run_options options_;
   fold_kind fold_;
   run_grantor* grantor_;
+  in_flight_board* board_ = nullptr;  // set before anything is granted
+  std::uint32_t board_job_ = 0;
   std::uint32_t span_;
   std::uint32_t count_;
   bool sole_worker_ = false;  // nobody could steal

@@ -60,6 +60,7 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
                            const run_options& options, fold_kind fold)
 {
   const auto& data = job->data;
+  if (core->devices().empty()) core->directory().await_workers();
   shared_start how;
   placement made;
   if (given == nullptr) {

@@ -103,7 +103,8 @@ void coordinator::share_out()
       if (n > 0) {
         const interval part{range.begin, range.begin + n};
         grants_.start({{takers[taker]}, part});
-        shares[taker].push_back(part);
+        const auto pieces = grants_.apart(part);
+        shares[taker].insert(shares[taker].end(), pieces.begin(), pieces.end());
         range.begin += n;
         before += n;
       }

@@ -10,23 +10,7 @@ namespace {
 
 std::string build_of_this_library()
 {
-  std::string build;
-#if defined(__clang__)
-  build = "clang " + std::to_string(__clang_major__);
-#elif defined(__GNUC__)
-  build = "g++ " + std::to_string(__GNUC__);
-#endif
-#if defined(__FAST_MATH__)
-  build += ", -ffast-math";
-#endif
-#if defined(__FMA__)
-  build += ", fma";
-#endif
-#if defined(__AVX512F__)
-  build += ", avx512";
-#elif defined(__AVX2__)
-  build += ", avx2";
-#endif
+  std::string build = FASTGPU_DETAIL_BUILD;
 #if defined(_GLIBCXX_DEBUG)
   build += ", debug containers";
 #endif
@@ -41,6 +25,14 @@ session_self this_process(std::string name)
   self.name = std::move(name);
   self.library = version();
   self.build = build_of_this_library();
+  return self;
+}
+
+session_self this_node(std::string name, bool listens)
+{
+  auto self = this_process(std::move(name));
+  self.server = listens;
+  if (!listens) self.wanted = role::node;
   return self;
 }
 

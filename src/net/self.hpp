@@ -13,4 +13,7 @@ namespace fastgpu::inline v0::detail {
 /// travel as bytes.
 [[nodiscard]] session_self this_process(std::string name);
 
+/// The same, as a node that listens, or that dials a coordinator.
+[[nodiscard]] session_self this_node(std::string name, bool listens);
+
 }  // namespace fastgpu::inline v0::detail

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <utility>
 
+#include "execute/in_flight_board.hpp"
 #include "node/sealed_values.hpp"
 
 namespace fastgpu::inline v0::detail {
@@ -83,9 +84,7 @@ device_executor::device_executor(network& on, ref<cluster_core> core, ref<receiv
       devices_{std::move(devices)},
       options_{options},
       number_{number},
-      owner_{owner},
-      run_{std::make_unique<watched_run>(on_, core_, job_, devices_, options_, job_->fold(),
-                                         [this] { owner_.look(number_); })}
+      owner_{owner}
 {
 }
 
@@ -96,11 +95,27 @@ std::optional<failure> device_executor::store(const job_data_piece& piece, paylo
   return job_->store_piece(piece, bytes);
 }
 
-void device_executor::grant(std::span<const interval> ranges) { (*run_)->accept_grant(ranges); }
+bool device_executor::may_run(interval range) const { return is_range_of(job_->data, range) && job_->missing().empty(); }
 
-interval_set device_executor::take_back(std::uint64_t subtasks) { return (*run_)->take_back(subtasks); }
+void device_executor::grant(std::span<const interval> ranges)
+{
+  if (!run_) {
+    run_ = std::make_unique<watched_run>(on_, core_, job_, devices_, options_, job_->fold(),
+                                         [this] { owner_.look(number_); });
+    (*run_)->show_on(board_of_this_worker(), number_);
+  }
+  (*run_)->accept_grant(ranges);
+}
 
-void device_executor::revoke(const interval_set& part) { (*run_)->revoke(part); }
+interval_set device_executor::take_back(std::uint64_t subtasks)
+{
+  return run_ ? (*run_)->take_back(subtasks) : interval_set{};
+}
+
+void device_executor::revoke(const interval_set& part)
+{
+  if (run_) (*run_)->revoke(part);
+}
 
 sealed_payload device_executor::pack(sealed_part&& part)
 {
@@ -115,17 +130,18 @@ sealed_payload device_executor::pack(sealed_part&& part)
   return sealed;
 }
 
-sealed_payload device_executor::take_sealed() { return pack((*run_)->take_sealed()); }
+sealed_payload device_executor::take_sealed() { return run_ ? pack((*run_)->take_sealed()) : sealed_payload{}; }
 
 executor_state device_executor::state() const
 {
+  if (!run_) return {};
   const auto s = (*run_)->state();
   return {s.held, s.unstarted, s.done, s.sealed > 0, run_->ended()};
 }
 
 failure device_executor::why() const
 {
-  const auto& run = **run_;
+  const auto& run = **run_;  // which has finished
   return run_->ended() ? run.summary().why : failure{make_error_code(errc::device_lost), "the node's devices failed"};
 }
 
@@ -139,6 +155,7 @@ void device_executor::stage(interval range)
   auto& slot = backups_[begin];
   slot = {range, std::make_unique<watched_run>(on_, core_, job_, devices_, options, job_->fold(),
                                                [this, begin] { look_at_backup(begin); })};
+  (*slot.second)->show_on(board_of_this_worker(), number_);
   const interval all[] = {range};
   (*slot.second)->accept_grant(all);
 }

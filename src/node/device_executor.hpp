@@ -54,6 +54,7 @@ class device_executor final : public job_executor {
   ~device_executor() override;
 
   [[nodiscard]] std::optional<failure> store(const job_data_piece& piece, payload&& bytes) override;
+  [[nodiscard]] bool may_run(interval range) const override;
   void grant(std::span<const interval> ranges) override;
   void stage(interval range) override;
   [[nodiscard]] interval_set take_back(std::uint64_t subtasks) override;
@@ -74,7 +75,7 @@ class device_executor final : public job_executor {
   job_number number_;
   executor_owner& owner_;
   std::map<std::uint32_t, std::pair<interval, std::unique_ptr<watched_run>>> backups_;  // by their first subtask
-  std::unique_ptr<watched_run> run_;
+  std::unique_ptr<watched_run> run_;  // from the first grant on: devices look at the data when they begin
 };
 
 }  // namespace fastgpu::inline v0::detail

@@ -54,6 +54,8 @@ class job_executor {
   /// A box of an argument's data.
   [[nodiscard]] virtual std::optional<failure> store(const job_data_piece& piece, payload&& bytes) = 0;
 
+  /// Whether `range` is one that this job can be asked to run, and its data have come.
+  [[nodiscard]] virtual bool may_run(interval range) const = 0;
   virtual void grant(std::span<const interval> ranges) = 0;
   /// A backup: its value stays apart.
   virtual void stage(interval range) = 0;

@@ -14,11 +14,13 @@
 
 #include "cluster/cluster_core.hpp"
 #include "cluster/device_list.hpp"
+#include "net/connect.hpp"
 #include "net/credentials.hpp"
 #include "net/listener.hpp"
 #include "net/network.hpp"
 #include "node/content_cache.hpp"
 #include "node/node_session.hpp"
+#include "node/relay_session.hpp"
 
 namespace fastgpu::inline v0 {
 namespace {
@@ -31,7 +33,7 @@ std::string name_of_this_machine()
 
 }  // namespace
 
-class node::impl final : public detail::node_session_owner {
+class node::impl final : public detail::coordinator_session_owner {
  public:
   explicit impl(const node_options& options)
       : name_{options.as ? options.as->name() : !options.name.empty() ? options.name : name_of_this_machine()},
@@ -39,20 +41,31 @@ class node::impl final : public detail::node_session_owner {
                                        options.devices}},
         contents_{options.content_bytes_max},
         serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_,
-                detail::limits_for(options.coordinator_dead_after)}
+                detail::limits_for(options.coordinator_dead_after)},
+        isolated_{options.isolate == isolation::process},
+        worker_{options.worker_program, options.devices.devices, name_},
+        devices_{core_->describe()},
+        as_{options.as},
+        connect_{options.connect}
   {
-    if (options.as && !has(options.as->data()->self().roles, detail::role::node)) {
+    if (options.listen.empty() && options.connect.empty()) {
+      throw error{errc::invalid_argument, "node: it needs an address to listen at, or one to connect to"};
+    }
+    if (as_ && !has(as_->data()->self().roles, detail::role::node)) {
       throw error{errc::credentials_error,
-                  "credentials: '" + options.as->name() + "' is no node's name: coordinators would refuse it"};
+                  "credentials: '" + as_->name() + "' is no node's name: coordinators would refuse it"};
     }
     if (core_->devices().empty()) throw error{errc::no_usable_device, "node: it has no device to offer"};
     std::exception_ptr why;
     net_.run([&] {
       try {
+        if (!connect_.empty()) dial();
+        if (options.listen.empty()) return;
         listener_ = std::make_unique<detail::listener>(
             net_.io(), options.listen, options.as,
-            detail::listener_handlers{.accepted = [this](detail::byte_stream stream) { accept(std::move(stream)); }},
-            detail::listener_options{.dead_after = options.coordinator_dead_after});
+            detail::listener_handlers{
+                .accepted = [this](detail::byte_stream stream) { accept(std::move(stream), detail::met::listening); }},
+            detail::listener_options{.dead_after = serves_.session.dead_after});
         address_ = listener_->address();
       } catch (...) {
         why = std::current_exception();
@@ -84,28 +97,64 @@ class node::impl final : public detail::node_session_owner {
     done_.wait(lock, [&] { return drained_; });
   }
 
-  // node_session_owner
+  // coordinator_session_owner
   void drain_all() override
   {
     if (std::exchange(draining_, true)) return;
     detail::log_line(log_level::info, "node " + name_ + " drains");
     listener_.reset();
+    stop_dialling();
     for (const auto& s : sessions_) s->drain();
     check_drained();
   }
 
-  void ended(detail::node_session& which, const failure& why) override
+  void ended(detail::coordinator_session& which, const failure& why) override
   {
     if (why.code) detail::log_line(log_level::info, "coordinator " + which.peer() + ": " + why.detail);
     std::erase_if(sessions_, [&](const auto& s) { return s.get() == &which; });
+    if (&which == dialled_) dial_later();
     check_drained();
   }
 
  private:
-  void accept(detail::byte_stream stream)
+  void accept(detail::byte_stream stream, detail::met how)
   {
-    sessions_.push_back(std::make_unique<detail::node_session>(net_, std::move(stream), serves_, *this));
+    if (isolated_) {
+      sessions_.push_back(std::make_unique<detail::relay_session>(net_, std::move(stream), worker_, devices_,
+                                                                   *this, how, serves_.session));
+    } else {
+      sessions_.push_back(std::make_unique<detail::node_session>(net_, std::move(stream), serves_, *this, how));
+    }
+    if (how == detail::met::dialling) dialled_ = sessions_.back().get();
     if (draining_) sessions_.back()->drain();
+  }
+
+  /// Connects to the coordinator. @throws error  for the address, or without credentials for it
+  void dial()
+  {
+    attempt_ = detail::connect(
+        net_.io(), connect_, as_,
+        [this](result<detail::byte_stream> stream) {
+          if (!stream.has_value()) {
+            if (failures_ == 0) detail::log_line(log_level::warning, "coordinator " + stream.error().detail + "; it is tried again");
+            return dial_later();
+          }
+          accept(std::move(stream).value(), detail::met::dialling);
+        },
+        {.expects = detail::role::submit, .dead_after = serves_.session.dead_after});
+  }
+
+  void dial_later()
+  {
+    dialled_ = nullptr;
+    if (draining_ || leaving_) return;
+    again_.set(seconds{net_.now().count + detail::reconnect_delay(++failures_, net_.random()).count});
+  }
+
+  void stop_dialling()
+  {
+    attempt_ = {};
+    again_.set(std::nullopt);
   }
 
   void check_drained()
@@ -119,7 +168,9 @@ class node::impl final : public detail::node_session_owner {
   void leave() noexcept
   {
     net_.run([this] {
+      leaving_ = true;
       listener_.reset();
+      stop_dialling();
       sessions_.clear();
     });
   }
@@ -129,9 +180,19 @@ class node::impl final : public detail::node_session_owner {
   detail::ref<detail::cluster_core> core_;
   detail::content_cache contents_;
   detail::node_devices serves_;
+  bool isolated_;
+  detail::worker_options worker_;
+  std::vector<device_info> devices_;
+  std::optional<credentials> as_;
+  std::string connect_;
   std::string address_;
   std::unique_ptr<detail::listener> listener_;                     // the network's
-  std::vector<std::unique_ptr<detail::node_session>> sessions_;    // the network's
+  std::vector<std::unique_ptr<detail::coordinator_session>> sessions_;  // the network's
+  detail::connection_attempt attempt_;                             // the network's
+  detail::alarm again_{net_, [this] { dial(); }};                  // the network's
+  detail::coordinator_session* dialled_ = nullptr;                 // the network's; the one that was dialled
+  std::uint32_t failures_ = 0;                                     // the network's
+  bool leaving_ = false;                                           // the network's
   bool draining_ = false;                                          // the network's
 
   std::mutex mutex_;

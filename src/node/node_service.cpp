@@ -98,6 +98,9 @@ void node_service::on(const grant_ranges& m)
 
 void node_service::start(job_number number, job& j, const waiting_grant& g)
 {
+  for (const auto& range : g.ranges) {
+    if (!j.executor->may_run(range)) return breach("it granted what is no range of the job, or has no data yet");
+  }
   if (g.staged) {
     for (const auto& range : g.ranges) j.executor->stage(range);
     return;

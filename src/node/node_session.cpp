@@ -13,13 +13,6 @@
 namespace fastgpu::inline v0::detail {
 namespace {
 
-session_self as_server(const std::string& name)
-{
-  auto self = this_process(name);
-  self.server = true;
-  return self;
-}
-
 double indices_of(const space_shape& shape)
 {
   double n = 1;
@@ -29,11 +22,12 @@ double indices_of(const space_shape& shape)
 
 }  // namespace
 
-node_session::node_session(network& on, byte_stream stream, const node_devices& of, node_session_owner& owner)
+node_session::node_session(network& on, byte_stream stream, const node_devices& of, coordinator_session_owner& owner,
+                           met how)
     : on_{on},
       of_{of},
       owner_{owner},
-      session_{on, std::move(stream), as_server(of.name), *this, of.session},
+      session_{on, std::move(stream), this_node(of.name, how == met::listening), *this, of.session},
       service_{on, *this},
       alarm_{on,
              [this] {

@@ -7,25 +7,14 @@
 #include "cluster/cluster_core.hpp"
 #include "net/connection.hpp"
 #include "node/content_cache.hpp"
+#include "node/coordinator_session.hpp"
 #include "node/node_service.hpp"
 #include "node/received_job.hpp"
 
 /// @file
-/// A coordinator's session with this node, in production.
+/// A coordinator's session whose jobs run in this process.
 
 namespace fastgpu::inline v0::detail {
-
-class node_session;
-
-class node_session_owner {
- public:
-  /// The last call; it destroys the session.
-  virtual void ended(node_session& which, const failure& why) = 0;
-  virtual void drain_all() = 0;
-
- protected:
-  ~node_session_owner() = default;
-};
 
 /// What all sessions of a node share.
 struct node_devices {
@@ -37,13 +26,14 @@ struct node_devices {
 };
 
 /// @par Threads  The network's.
-class node_session final : private connection_owner, private node_host {
+class node_session final : public coordinator_session, private connection_owner, private node_host {
  public:
   /// `of` and `owner` outlive it.
-  node_session(network& on, byte_stream stream, const node_devices& of, node_session_owner& owner);
+  node_session(network& on, byte_stream stream, const node_devices& of, coordinator_session_owner& owner,
+               met how = met::listening);
 
-  void drain();
-  [[nodiscard]] const std::string& peer() const noexcept { return session_.peer().name; }
+  void drain() override;
+  [[nodiscard]] const std::string& peer() const noexcept override { return session_.peer().name; }
 
  private:
   // connection_owner
@@ -64,7 +54,7 @@ class node_session final : private connection_owner, private node_host {
 
   network& on_;
   const node_devices& of_;
-  node_session_owner& owner_;
+  coordinator_session_owner& owner_;
   connection session_;
   node_service service_;
   alarm alarm_;

@@ -31,6 +31,7 @@ class received_job final : public job_storage {
  public:
   /// @return  errc::kernel_not_registered where nobody here knows the kernel; errc::build_mismatch where it has other
   ///          types or sizes here; errc::invalid_argument where the description is none.
+  /// @param contents  Outlives the job.
   /// @throws std::bad_alloc
   [[nodiscard]] static result<ref<received_job>> make(const job_description& what, content_cache& contents,
                                                       const received_job_limits& limits = {});

@@ -27,7 +27,7 @@ in_flight_board* the_board = nullptr;
 constexpr std::uint64_t content_bytes_max = std::uint64_t{4} << 30;
 
 /// The one session of a worker, with its parent.
-class worker final : public node_session_owner {
+class worker final : public coordinator_session_owner {
  public:
   worker(const std::string& devices, const std::string& name, int socket)
       : core_{new cluster_core{make_devices(devices, {}), {.devices = devices}}},
@@ -50,7 +50,7 @@ class worker final : public node_session_owner {
     told_.wait(lock, [&] { return over_; });
   }
 
-  void ended(node_session&, const failure&) override
+  void ended(coordinator_session&, const failure&) override
   {
     session_.reset();
     const std::scoped_lock lock{mutex_};

@@ -1,7 +1,6 @@
 #include "node/worker_process.hpp"
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -9,9 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include <fcntl.h>
 #include <spawn.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,56 +47,6 @@ struct spawn_setup {
 };
 
 }  // namespace
-
-// The board -------------------------------------------------------------------------------------------------------
-
-struct in_flight_board::entry {
-  std::atomic<std::uint64_t> range;  // begin and end; 0: nothing
-  std::atomic<std::uint32_t> job;
-};
-
-in_flight_board::in_flight_board() : in_flight_board{::memfd_create("fastgpu-worker", MFD_CLOEXEC)} {}
-
-in_flight_board::in_flight_board(int descriptor) : descriptor_{descriptor}
-{
-  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);  // it is shared with another process
-  constexpr auto bytes = slots * sizeof(entry);
-  if (descriptor_ < 0) refuse("shared memory", errno);
-  void* at = MAP_FAILED;
-  if (::ftruncate(descriptor_, bytes) == 0) {
-    at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_, 0);
-  }
-  if (at == MAP_FAILED) {
-    const auto number = errno;
-    ::close(descriptor_);
-    refuse("shared memory", number);
-  }
-  entries_ = static_cast<entry*>(at);  // zeros, which are what an entry begins as
-}
-
-in_flight_board::~in_flight_board()
-{
-  ::munmap(entries_, slots * sizeof(entry));
-  ::close(descriptor_);
-}
-
-void in_flight_board::write(std::uint32_t slot, std::uint32_t job, interval batch) noexcept
-{
-  auto& e = entries_[slot % slots];
-  e.job.store(job, std::memory_order_relaxed);
-  e.range.store(std::uint64_t{batch.begin} << 32 | batch.end, std::memory_order_release);
-}
-
-std::vector<interval> in_flight_board::read(std::uint32_t job) const
-{
-  std::vector<interval> under_way;
-  for (std::uint32_t s = 0; s < slots; ++s) {
-    const auto word = entries_[s].range.load(std::memory_order_acquire);
-    const interval range{static_cast<std::uint32_t>(word >> 32), static_cast<std::uint32_t>(word)};
-    if (!range.empty() && entries_[s].job.load(std::memory_order_relaxed) == job) under_way.push_back(range);
-  }
-  return under_way;
-}
 
 // The process -----------------------------------------------------------------------------------------------------
 

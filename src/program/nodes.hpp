@@ -16,6 +16,7 @@ namespace program {
 
 struct node_choice {
   std::vector<std::string> addresses;  ///< `[NAME@]HOST:PORT` or `unix:/PATH`.
+  std::string accept;                  ///< Where nodes dial in; empty: nowhere.
   std::string credentials;             ///< A folder.
 };
 

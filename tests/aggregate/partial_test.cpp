@@ -120,6 +120,25 @@ TEST(Partial, RefusesToFoldASubtaskTwice)
   EXPECT_EQ(p.fold_set().intervals(), (std::vector<interval>{{2, 9}}));
 }
 
+/// Larger than registers: its operation builds the sum in the memory that the caller names.
+struct moments {
+  double sum = 0;
+  std::uint64_t count = 0;
+  double others[8] = {};
+};
+
+TEST(Partial, MergesStructsThatAreBuiltInPlace)
+{
+  const auto job = make_job(
+      space{1000, by_size{10}}, [](std::uint64_t i) { return moments{static_cast<double>(i), 1}; },
+      reduced(fastgpu::sum_of<&moments::sum, &moments::count>{}));
+  partial p{job.data(), fold_kind::single};
+  fold(p, job.data(), {0, 100});
+  const auto value = value_of<moments>(p);
+  EXPECT_EQ(value.sum, 499'500.0);
+  EXPECT_EQ(value.count, 1000u);
+}
+
 TEST(Partial, UnitesFoldSets)
 {
   const auto job = make_job(

@@ -212,6 +212,31 @@ TEST_F(Nodes, MayJoinInTheMidst)
   EXPECT_GT(value.summary().devices[2].subtasks, 0);
 }
 
+TEST_F(Nodes, MayDialInAndComeBack)
+{
+  cluster c{"none"};
+  const auto where = c.accept_nodes("unix:" + folder_.path("here"));
+  const auto dial = [&] {
+    return std::make_unique<fastgpu::node>(
+        fastgpu::node_options{.connect = where, .name = "n1", .devices = {.devices = "host:2"}});
+  };
+  const auto await = [&](std::size_t devices) {
+    for (int i = 0; i < 1000 && c.devices().size() != devices; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+    EXPECT_EQ(c.devices().size(), devices);
+  };
+  auto node = dial();
+  EXPECT_EQ(node->address(), "");
+  await(1);
+  EXPECT_EQ(fastgpu::reduce(c, many, mixed{}, fastgpu::sum<std::uint64_t>{}).get(), sum_of_mixed(many));
+  node.reset();
+  await(0);
+  node = dial();
+  await(1);
+  EXPECT_EQ(fastgpu::reduce(c, many, mixed{}, fastgpu::sum<std::uint64_t>{}).get(), sum_of_mixed(many));
+}
+
 TEST_F(Nodes, LeaveInGoodOrderWhenDrained)
 {
   auto& first = start();

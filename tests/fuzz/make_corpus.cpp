@@ -107,7 +107,7 @@ conversation real_conversation()
   };
   carry();
   pair.client.talk.send(net::grant_ranges{1, false, 1, {{0, 10}}});
-  pair.server.talk.send(net::job_progress{1, 5, 5, 10});
+  pair.server.talk.send(net::job_progress{1, 10, 5, 5});
   pair.client.talk.send(net::job_data_piece{1, 0, {0, 0, 0}, {5, 1, 1}}, support::payload_of(40));
   carry();
   pair.client.talk.close();

@@ -39,7 +39,7 @@ TEST(Session, CarriesMessagesBothWays)
   ASSERT_TRUE(pair.server.talk.open());
 
   pair.client.talk.send(grant_ranges{3, true, 7, {{0, 10}, {20, 25}}});
-  pair.server.talk.send(job_progress{3, 5, 6, 0.5});
+  pair.server.talk.send(job_progress{3, 11, 5, 6});
   pair.flow();
 
   ASSERT_EQ(pair.server.heard.size(), 1u);

@@ -205,7 +205,7 @@ inline example everything_job(fastgpu::extents<3> size, fold_kind fold)
   auto mask = numbers<std::uint8_t>(n, 4);
   auto out = std::make_shared<std::vector<float>>(n);
   const auto job = fastgpu::make_job(
-      fastgpu::space<3>{size, fastgpu::by_size{2, 3, 4}}, everything{}, fastgpu::broadcast(*weights),
+      fastgpu::space<3>{size, fastgpu::by_size{2, 3, 4}}, everything{}, fastgpu::broadcast(std::vector<double>(*weights)),
       fastgpu::broadcast(fastgpu::matrix(table->data(), 2, 3, 5)),
       fastgpu::slices(fastgpu::volume(field->data(), size[0], size[1], size[2]), 1, fastgpu::border::constant, -2.f),
       fastgpu::slices(fastgpu::volume(mask->data(), size[0], size[1], size[2])), std::uint32_t{11},

@@ -7,6 +7,7 @@
 
 #include <fastgpu/cluster/credentials.hpp>
 #include <fastgpu/cluster/memory_source.hpp>
+#include <fastgpu/cluster/worker.hpp>
 #include <fastgpu/config.hpp>
 #include <fastgpu/detail/ref.hpp>
 #include <fastgpu/device/device_info.hpp>
@@ -48,6 +49,13 @@ struct cluster_options {
   memory_source* memory = nullptr;
 
   gpu_options gpu{};
+
+  /// With isolation::process, each item of `devices` lives in a child process of its own, `cuda:all` in one: a kernel that
+  /// crashes takes that child with it, which is started anew, and no other device. Kernels then need a registered name,
+  /// as for nodes, and main() begins with run_as_worker().
+  isolation isolate = isolation::none;
+  /// What children run, which begins with run_as_worker(). Empty: this process's own program.
+  std::string worker_program{};
 
   /// Let a thread that waits for its run in run::wait(), aggregate() or a function of functions.hpp work on it
   /// meanwhile, in the place of a CPU worker that is idle: the run starts sooner, and no more threads compute than the
@@ -91,6 +99,14 @@ class FASTGPU_API cluster {
   node_id add_node(const std::string& address, const credentials& as);
   /// A node of this user on this machine: `unix:/PATH`.
   node_id add_node(const std::string& address);
+
+  /// Takes nodes that dial in (node_options::connect) from now on, in runs under way too.
+  ///
+  /// @param listen  `HOST:PORT`, port 0 for any that is free, or `unix:/PATH`.
+  /// @return        The address, with the port it got.
+  /// @throws error  errc::node_unreachable where it cannot be listened at; errc::credentials_error.
+  std::string accept_nodes(const std::string& listen, const credentials& as);
+  std::string accept_nodes(const std::string& listen);  ///< At `unix:/PATH`.
 
   /// The devices with their speeds and loads as they are now: this process's, then those of the nodes that are there.
   [[nodiscard]] std::vector<device_info> devices() const;

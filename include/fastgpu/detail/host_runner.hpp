@@ -317,8 +317,10 @@ class host_runner {
       }
     } else {
       for_each_block(begin, end, nullptr, [&](const block<N>& b, const views& v) {
-        const V value = subtask_value<Op, V>(op, b, v);
-        new (total) V(fold_.present ? op(*total, value) : value);
+        V value = subtask_value<Op, V>(op, b, v);
+        // Not merged in the place where it goes: the operation might build its result there, over the operand it reads.
+        if (fold_.present) value = op(*total, value);
+        new (total) V(value);
         fold_.present = true;
       });
     }

@@ -78,6 +78,7 @@ struct argument_form {
 struct program {
   const char* kernel = "";          ///< Registered name, empty for kernels without one.
   const char* types = "";           ///< All types of the program, as the compiler writes them.
+  const char* build = FASTGPU_DETAIL_BUILD;  ///< What beside the types decides what its bytes and its arithmetic are.
   const value_table* values = nullptr;  ///< Null where nothing is reduced.
   const argument_form* arguments = nullptr;
   std::uint32_t argument_count = 0;

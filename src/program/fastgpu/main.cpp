@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <fastgpu/cluster/worker.hpp>
 #include <fastgpu/error.hpp>
 #include <fastgpu/observe/log.hpp>
 #include <fastgpu/version.hpp>
@@ -16,6 +17,7 @@
 
 int main(int argc, char** argv)
 {
+  if (const auto ended = fastgpu::run_as_worker(argc, argv)) return *ended;
   CLI::App app{"Nodes and credentials of fastgpu", "fastgpu"};
   app.set_version_flag("--version", std::string{"fastgpu "} + fastgpu::version());
   app.set_help_flag("--help", "Print this help and exit");

@@ -16,9 +16,11 @@ namespace {
 
 struct choice {
   std::string listen;
+  std::string connect;
   std::string credentials;
   std::string devices;
   std::string name;
+  std::string isolate = "process";
 };
 
 /// Waits for SIGTERM or Ctrl-C while the node works: the first drains it, the second ends the process.
@@ -61,19 +63,25 @@ class drain_on_signal {
 
 void serve(const choice& chosen)
 {
+  if (chosen.listen.empty() && chosen.connect.empty()) throw usage_error{"node: --listen or --connect is required"};
   fastgpu::node_options options;
   options.listen = chosen.listen;
+  options.connect = chosen.connect;
   options.name = chosen.name;
   options.devices.devices = chosen.devices;
+  if (chosen.isolate == "process") options.isolate = fastgpu::isolation::process;
   if (!chosen.credentials.empty()) {
     options.as = fastgpu::credentials::load(chosen.credentials);
-  } else if (needs_credentials(chosen.listen)) {
+  } else if (!chosen.connect.empty() && needs_credentials(chosen.connect)) {
+    throw usage_error{"--connect " + chosen.connect + " needs --credentials DIR"};
+  } else if (!chosen.listen.empty() && needs_credentials(chosen.listen)) {
     throw usage_error{"--listen " + chosen.listen + " needs --credentials DIR: without them a node takes local "
                       "connections alone, --listen unix:/PATH"};
   }
   drain_on_signal signals;
   fastgpu::node node{options};
-  std::printf("node %s listens at %s\n", node.name().c_str(), node.address().c_str());
+  if (!chosen.listen.empty()) std::printf("node %s listens at %s\n", node.name().c_str(), node.address().c_str());
+  if (!chosen.connect.empty()) std::printf("node %s dials %s\n", node.name().c_str(), chosen.connect.c_str());
   std::fflush(stdout);
   signals.watch(node);
   node.run();
@@ -85,10 +93,14 @@ void add_node_command(CLI::App& app, int& status)
 {
   auto* command = app.add_subcommand("node", "Offer this machine's devices to programs on others");
   const auto chosen = std::make_shared<choice>();
-  command->add_option("--listen", chosen->listen, "Where: HOST:PORT (port 0: any that is free) or unix:/PATH")->required();
+  command->add_option("--listen", chosen->listen, "Where: HOST:PORT (port 0: any that is free) or unix:/PATH");
+  command->add_option("--connect", chosen->connect, "Or a coordinator to dial, which takes nodes at --accept-nodes: HOST:PORT or unix:/PATH");
   command->add_option("--credentials", chosen->credentials, "This node's folder of credentials");
   command->add_option("--devices", chosen->devices, "Devices to offer, as in every program; default: all GPUs, else all cores");
   command->add_option("--name", chosen->name, "What it is called without credentials; default: the machine's name");
+  command->add_option("--isolation", chosen->isolate, "Where subtasks run: in a child process for each coordinator, or here")
+      ->check(CLI::IsMember({"process", "none"}))
+      ->capture_default_str();
   command->callback([chosen, &status] {
     serve(*chosen);
     status = 0;
