@@ -60,12 +60,14 @@ cluster::~cluster() = default;
 
 node_id cluster::add_node(const std::string& address, const credentials& as)
 {
-  return core_->directory().add({.address = address, .credentials = as, .limits = core_->node_limits(), .worker = {}});
+  return core_->directory().add(
+      {.address = address, .credentials = as, .limits = core_->node_limits(), .worker = {}});
 }
 
 node_id cluster::add_node(const std::string& address)
 {
-  return core_->directory().add({.address = address, .credentials = {}, .limits = core_->node_limits(), .worker = {}});
+  return core_->directory().add(
+      {.address = address, .credentials = {}, .limits = core_->node_limits(), .worker = {}});
 }
 
 std::string cluster::accept_nodes(const std::string& listen, const credentials& as)

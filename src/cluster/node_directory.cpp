@@ -49,8 +49,9 @@ std::string node_directory::accept(const std::string& address, const std::option
     try {
       listeners_.push_back(std::make_unique<listener>(
           net_.io(), address, as,
-          listener_handlers{.accepted = 
-              [this, as, limits](byte_stream stream) { dialled_in(std::move(stream), as, limits); }},
+          listener_handlers{.accepted = [this, as, limits](byte_stream stream) {
+            dialled_in(std::move(stream), as, limits);
+          }},
           listener_options{.accepts = role::node, .dead_after = limits.dead_after}));
       where = listeners_.back()->address();
     } catch (...) {
@@ -129,11 +130,22 @@ std::vector<device_info> node_directory::devices() const
   return devices_;
 }
 
+std::string node_directory::trouble() const
+{
+  const std::scoped_lock lock{mutex_};
+  return trouble_;
+}
+
 void node_directory::note_devices()
 {
   std::vector<device_info> all;
+  std::string trouble;
+  std::size_t missing = 0;
   for (const auto& link : links_) {
-    if (!link->ready() || link->draining()) continue;
+    if (!link->ready() || link->draining()) {
+      if (++missing == 1) trouble = link->ready() ? link->name() + " drains" : link->trouble().detail;
+      continue;
+    }
     for (auto info : link->devices()) {
       info.node = link->id();
       if (!link->is_worker()) info.name = link->name() + "/" + info.name;
@@ -141,8 +153,10 @@ void node_directory::note_devices()
       all.push_back(std::move(info));
     }
   }
+  if (missing > 1) trouble += "; and " + std::to_string(missing - 1) + " more";
   const std::scoped_lock lock{mutex_};
   devices_ = std::move(all);
+  trouble_ = std::move(trouble);
 }
 
 }  // namespace fastgpu::inline v0::detail

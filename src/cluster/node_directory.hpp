@@ -27,7 +27,7 @@ class directory_user {
   ~directory_user() = default;
 };
 
-/// @par Threads  add(), devices(), net(): any. The rest: the network's.
+/// @par Threads  add(), devices(), trouble(), net(): any. The rest: the network's.
 class node_directory {
  public:
   node_directory() = default;
@@ -49,6 +49,9 @@ class node_directory {
   /// What the nodes offered last, in their order, those of unreachable nodes left out. `id` is left to the caller.
   [[nodiscard]] std::vector<device_info> devices() const;
 
+  /// Why nodes are missing: of one of them, and how many more there are; empty where none is.
+  [[nodiscard]] std::string trouble() const;
+
   [[nodiscard]] const std::vector<std::unique_ptr<node_link>>& links() const noexcept { return links_; }
   void enroll(directory_user& user) { users_.push_back(&user); }
   void leave(directory_user& user) { std::erase(users_, &user); }
@@ -64,6 +67,7 @@ class node_directory {
   std::vector<directory_user*> users_;
   mutable std::mutex mutex_;             // leaf lock
   std::vector<device_info> devices_;     // guarded by mutex_
+  std::string trouble_;                  // guarded by mutex_
 };
 
 }  // namespace fastgpu::inline v0::detail

@@ -67,7 +67,9 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
     const auto begin = steady_clock::now();
     const auto devices = choose_shared(*core, data, fold, options);
     if (devices.empty()) {
-      throw error{errc::no_usable_device, "no node is there, and this process has no device for the job"};
+      auto why = core->directory().trouble();
+      if (!why.empty()) why.insert(0, " (").append(")");
+      throw error{errc::no_usable_device, "no node is there" + why + ", and this process has no device for the job"};
     }
     made = assign(subtask_list{data.shape}, devices, options.policy);
     how.assign_s = std::chrono::duration<double>(steady_clock::now() - begin).count();

@@ -15,6 +15,7 @@
 #include "cluster/cluster_core.hpp"
 #include "cluster/device_list.hpp"
 #include "net/connect.hpp"
+#include "net/credentials.hpp"
 #include "net/listener.hpp"
 #include "net/network.hpp"
 #include "node/content_cache.hpp"
@@ -50,6 +51,10 @@ class node::impl final : public detail::coordinator_session_owner {
     if (options.listen.empty() && options.connect.empty()) {
       throw error{errc::invalid_argument, "node: it needs an address to listen at, or one to connect to"};
     }
+    if (as_ && !has(as_->data()->self().roles, detail::role::node)) {
+      throw error{errc::credentials_error,
+                  "credentials: '" + as_->name() + "' is no node's name: coordinators would refuse it"};
+    }
     if (core_->devices().empty()) throw error{errc::no_usable_device, "node: it has no device to offer"};
     std::exception_ptr why;
     net_.run([&] {
@@ -60,7 +65,7 @@ class node::impl final : public detail::coordinator_session_owner {
             net_.io(), options.listen, options.as,
             detail::listener_handlers{
                 .accepted = [this](detail::byte_stream stream) { accept(std::move(stream), detail::met::listening); }},
-            detail::listener_options{.dead_after = options.coordinator_dead_after});
+            detail::listener_options{.dead_after = serves_.session.dead_after});
         address_ = listener_->address();
       } catch (...) {
         why = std::current_exception();
@@ -116,7 +121,7 @@ class node::impl final : public detail::coordinator_session_owner {
   {
     if (isolated_) {
       sessions_.push_back(std::make_unique<detail::relay_session>(net_, std::move(stream), worker_, devices_,
-                                                                   *this, how));
+                                                                   *this, how, serves_.session));
     } else {
       sessions_.push_back(std::make_unique<detail::node_session>(net_, std::move(stream), serves_, *this, how));
     }
@@ -136,7 +141,7 @@ class node::impl final : public detail::coordinator_session_owner {
           }
           accept(std::move(stream).value(), detail::met::dialling);
         },
-        {.expects = detail::role::submit});
+        {.expects = detail::role::submit, .dead_after = serves_.session.dead_after});
   }
 
   void dial_later()

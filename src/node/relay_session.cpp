@@ -37,12 +37,12 @@ std::shared_ptr<const payload> shared(const message& what, payload&& bytes)
 }  // namespace
 
 relay_session::relay_session(network& on, byte_stream stream, worker_options worker, std::vector<device_info> devices,
-                             coordinator_session_owner& owner, met how)
+                             coordinator_session_owner& owner, met how, session_limits limits)
     : on_{on},
       options_{std::move(worker)},
       devices_{std::move(devices)},
       owner_{owner},
-      above_{on, std::move(stream), this_node(options_.name, how == met::listening), *this}
+      above_{on, std::move(stream), this_node(options_.name, how == met::listening), *this, std::move(limits)}
 {
 }
 

@@ -24,7 +24,7 @@ class relay_session final : public coordinator_session, private connection_owner
  public:
   /// `owner` outlives it.
   relay_session(network& on, byte_stream stream, worker_options worker, std::vector<device_info> devices,
-                coordinator_session_owner& owner, met how = met::listening);
+                coordinator_session_owner& owner, met how = met::listening, session_limits limits = {});
   ~relay_session() override;
 
   void drain() override;

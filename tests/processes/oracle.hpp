@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <ostream>
 #include <thread>
+#include <vector>
 
 #include <fastgpu/fastgpu.hpp>
 
@@ -53,6 +54,21 @@ struct slow_mix {
   }
 };
 FASTGPU_REGISTER("test.oracle.slow_mix", slow_mix, combine)
+
+/// Data both ways: a node is sent what it reads, and sends what it has written.
+struct scramble {
+  void operator()(fastgpu::index<1> at, fastgpu::in1<std::uint64_t> in, fastgpu::out1<std::uint64_t> out) const
+  {
+    out(at) = support::mix(in(at) + static_cast<std::uint64_t>(at[0]));
+  }
+};
+FASTGPU_REGISTER("test.oracle.scramble", scramble)
+
+inline auto scramble_job(const std::vector<std::uint64_t>& in, std::vector<std::uint64_t>& out)
+{
+  return fastgpu::make_job(fastgpu::space<1>{static_cast<std::int64_t>(in.size()), fastgpu::by_size{1024}}, scramble{},
+                           fastgpu::slices(in), fastgpu::gather(out));
+}
 
 inline answer expected(std::uint64_t n)
 {

@@ -29,7 +29,7 @@ int main(int argc, char** argv)
     }
     const auto n = static_cast<std::uint64_t>(std::atoll(argv[3]));
     auto run = fastgpu::execute(cluster, oracle::job(n, static_cast<std::uint32_t>(std::atoi(argv[4]))));
-    while (run.progress().done == 0) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    while (run.progress().done == 0 && !run.finished()) std::this_thread::sleep_for(std::chrono::milliseconds{1});
     std::printf("under way\n");
     std::fflush(stdout);
     const bool right = fastgpu::aggregate(run).get() == oracle::expected(n);

@@ -33,15 +33,15 @@ struct node_options {
   /// The devices that it offers.
   cluster_options devices{};
 
+  /// A coordinator of which nothing has been heard for so long is gone, and its jobs with it. 1 to 60 s. A node lets
+  /// itself be heard ten times in that time, so give it what its coordinators have as cluster_options::node_dead_after.
+  seconds coordinator_dead_after{5.0};
+
   /// With isolation::process, subtasks run in child processes, one for each coordinator; main() then begins with
   /// run_as_worker(). A child that dies is lost to its run, and started anew; the node goes on.
   isolation isolate = isolation::none;
   /// What children run, which begins with run_as_worker(). Empty: this process's own program.
   std::string worker_program{};
-
-  /// A coordinator of which nothing has been heard for so long is gone, and its jobs with it. 1 to 60 s. A node lets
-  /// itself be heard ten times in that time, so give it what its coordinators have as cluster_options::node_dead_after.
-  seconds coordinator_dead_after{5.0};
 
   /// Bound of broadcast data that are kept for jobs to come, in bytes.
   std::uint64_t content_bytes_max = std::uint64_t{4} << 30;

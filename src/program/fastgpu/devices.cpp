@@ -50,7 +50,7 @@ void add_devices_command(CLI::App& app, int& status)
   auto* command = app.add_subcommand("devices", "List the devices that a program could use");
   const auto chosen = std::make_shared<choice>();
   command->add_option("--devices", chosen->devices, "This machine's, as in every program; none: nodes' alone");
-  add_node_options(*command, chosen->nodes, "");
+  add_node_options(*command, chosen->nodes, command->get_option("--devices")->get_group());
   command->callback([chosen, &status] { status = print_devices(*chosen); });
 }
 

@@ -14,7 +14,7 @@ void add_drain_command(CLI::App& app, int& status)
 {
   auto* command = app.add_subcommand("drain", "Let nodes finish what they have begun, and end");
   const auto chosen = std::make_shared<node_choice>();
-  add_node_options(*command, *chosen, "");
+  add_node_options(*command, *chosen, command->get_option("--help")->get_group());
   command->get_option("--nodes")->required();
   command->callback([chosen, &status] {
     std::optional<fastgpu::credentials> mine;

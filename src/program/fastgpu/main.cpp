@@ -21,7 +21,7 @@ int main(int argc, char** argv)
   CLI::App app{"Nodes and credentials of fastgpu", "fastgpu"};
   app.set_version_flag("--version", std::string{"fastgpu "} + fastgpu::version());
   app.set_help_flag("--help", "Print this help and exit");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is looked for below: CLI11 would not say which word is none
   std::string log_level = "warning";
   app.add_option("--log-level", log_level, "trace, debug, info, warning, error or off")->capture_default_str();
   app.fallthrough();
@@ -41,6 +41,7 @@ int main(int argc, char** argv)
   try {
     app.parse_complete_callback([&] { fastgpu::set_log(fastgpu::log_level_named(log_level)); });
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) throw program::usage_error{"a command is expected: node, credentials, devices or drain"};
   } catch (const CLI::Success& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
