@@ -1,6 +1,7 @@
 #include "execute/remote_participant.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -32,6 +33,7 @@ remote_participant::remote_participant(environment& world, coordinator& boss, de
 
 void remote_participant::session_opened(double latency_s, double bytes_per_second)
 {
+  if (state_ == state::over) return;
   Expects(state_ == state::away);
   latency_s_ = latency_s;
   bytes_per_second_ = bytes_per_second;
@@ -50,6 +52,7 @@ void remote_participant::open()
 
 void remote_participant::session_closed(const failure& why)
 {
+  if (state_ == state::over) return;
   const auto was = std::exchange(state_, state::away);
   waiting_.clear();
   given_back_.reset();
@@ -59,7 +62,7 @@ void remote_participant::session_closed(const failure& why)
 void remote_participant::close()
 {
   if (state_ == state::opening || state_ == state::joined) host_.send(close_job{job_}, nullptr);
-  state_ = state::away;
+  state_ = state::over;
   waiting_.clear();
   given_back_.reset();
 }
@@ -72,7 +75,7 @@ bool remote_participant::received(message& what, payload& bytes)
       [&]<class M>(M& m) {
         if constexpr (requires { on(std::as_const(m)); } || requires { on(std::as_const(m), std::move(bytes)); }) {
           if (m.job != job_) return false;
-          if (state_ == state::away || state_ == state::reopening) {
+          if (state_ != state::opening && state_ != state::joined) {
             boss_.note_fenced();
           } else if constexpr (requires { on(std::as_const(m)); }) {
             on(std::as_const(m));
@@ -90,6 +93,7 @@ bool remote_participant::received(message& what, payload& bytes)
 void remote_participant::on(const job_opened& m)
 {
   if (state_ != state::opening) return cut("it opened a job twice");
+  if (!std::isfinite(m.subtasks_per_second)) return cut("its speed is no number");
   for (const auto argument : m.missing) {
     auto piece = host_.broadcast(argument);
     if (piece.bytes == nullptr) return cut("it asked for data that are no broadcast's");

@@ -83,7 +83,8 @@ void node_service::on(const grant_ranges& m)
   auto* j = find(m.job);
   if (j == nullptr) return;
   for (const auto& range : m.ranges) {
-    if (range.empty() || j->staged.intersects(range) || !(m.staged ? j->staged : j->held).try_insert(range)) {
+    // The same may be granted and staged: a backup is not called back when its primary is lost.
+    if (range.empty() || !(m.staged ? j->staged : j->held).try_insert(range)) {
       return breach("it granted subtasks twice, or none");
     }
     if (!m.staged) j->granted += range.size();
@@ -130,6 +131,7 @@ void node_service::give_back(job_number number, job& j, std::uint32_t request, s
   j.granted -= ranges.count();
   if (ranges.empty() && request == 0) return;
   host_.send(taken_back{number, request, ranges.intervals()}, nullptr);
+  check_drained();
 }
 
 void node_service::on(const seal_job& m)
