@@ -6,6 +6,8 @@
 
 #include <gsl/assert>
 
+#include "detail/planted.hpp"
+
 /// @file
 /// What counts: who is there, what they hold, and what of it is committed. Who gets what is in steering.cpp.
 
@@ -93,7 +95,7 @@ void coordinator::left(device_id device, const interval_set& in_flight, const fa
   });
   for (auto& b : done) commit_backup(std::move(b));
 
-  if (++losses_ > losses_max_of_each * members_.size() + losses_max_more) {
+  if (++losses_ > losses_max_of_each * members_.size() + losses_max_more && !planted(bug::no_retry_cap)) {
     return decide(failure{make_error_code(errc::retries_exhausted),
                           std::to_string(losses_) + " losses of nodes or their workers, and nothing was committed in "
                           "between; the last: " + why.detail});
@@ -120,7 +122,8 @@ interval_set coordinator::suspects_among(device_id device, const interval_set& i
     const auto end = std::min((std::min(range.end, subtasks_) + span - 1) / span * span, std::uint64_t{subtasks_});
     for (auto at = range.begin / span * span; at < end; at += span) {
       const interval whole{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(std::min(at + span, end))};
-      if (assigned.contains(whole)) suspects.insert(whole);
+      if (!assigned.contains(whole)) continue;
+      suspects.insert(planted(bug::split_suspects) ? interval{range.begin, range.begin + 1} : whole);
     }
   }
   return suspects;
@@ -177,7 +180,7 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
   if (m.link == nullptr || decided_) return note_fenced();
   if (report.seal != m.seals + 1) return distrust(device, "a seal is missing or came twice");
   auto dropped = report.dropped;
-  dropped.erase(m.overtaken);
+  if (!planted(bug::overtaken_held)) dropped.erase(m.overtaken);
   if (!ledger_.assigned(device).contains(dropped) || dropped.intersects(report.fold_set)) {
     return distrust(device, "it gives up what it does not have");
   }
@@ -186,6 +189,7 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
   }
   ++m.seals;
   m.failures_in_a_row = 0;
+  if (planted(bug::early_acknowledgement)) m.link->acknowledge(report.seal);
   if (!report.fold_set.empty()) {
     Expects(values != nullptr);
     ++counters_.seals;
@@ -194,10 +198,11 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
     owner_.commit(*values, report.fold_set);
     if (decided_) return;  // it could not
   }
-  m.link->acknowledge(report.seal);
+  if (!planted(bug::no_acknowledgement) && !planted(bug::early_acknowledgement)) m.link->acknowledge(report.seal);
   settle_backups(device, report.answers, report.fold_set);
   dropped.erase(m.overtaken);  // by now
   m.overtaken.erase(report.dropped);
+  if (planted(bug::dropped_ignored)) dropped.clear();
   for (const auto& range : dropped.intervals()) ledger_.release(range, device);
   counters_.wasted += report.dropped.count();
   if (ledger_.assigned(device).empty()) {

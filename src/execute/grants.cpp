@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "detail/planted.hpp"
+
 namespace fastgpu::inline v0::detail {
 
 grants::grants(environment& world, ledger& book, std::size_t devices, std::uint32_t subtasks, std::uint32_t span,
@@ -95,7 +97,7 @@ void grants::blame(device_id device, interval part, const failure& why)
       suspects_.push_back({{begin, begin + std::min(step, f.end - begin)}, 1});
     }
   }
-  if (run_failure_) return;
+  if (run_failure_ || planted(bug::no_retry_cap)) return;
   // Whoever is suspected with others may be known by itself.
   const bool known = why.subtask >= culprit.begin && why.subtask < culprit.end;
   const auto named = known ? why.subtask : std::int64_t{culprit.begin};

@@ -4,6 +4,7 @@
 
 #include <gsl/assert>
 
+#include "detail/planted.hpp"
 #include "execute/coordinator.hpp"
 
 /// @file
@@ -242,7 +243,8 @@ void coordinator::hand_stolen(device_id victim, device_id thief, const interval_
   auto stays = ranges;
   stays.erase(movable);
   for (const auto& range : movable.intervals()) {
-    ledger_.move(range, victim, thief);
+    if (planted(bug::granted_twice)) back.push_back(range);
+    if (!planted(bug::moves_lost)) ledger_.move(range, victim, thief);
     on.push_back(range);
   }
   for (const auto& range : stays.intervals()) back.push_back(range);
@@ -266,7 +268,7 @@ void coordinator::hand_stolen(device_id victim, device_id thief, const interval_
   }
   give(victim, back);
   // Or it would be asked for the same over and over, and never get to run it: its data come anew each time.
-  at(victim).immovable = on.empty();
+  at(victim).immovable = on.empty() && !planted(bug::robbed_for_ever);
 }
 
 // Backups ---------------------------------------------------------------------------------------------------------
@@ -291,7 +293,7 @@ bool coordinator::back_up_for(device_id idle)
   if (!m.info.own_memory || !ledger_.assigned(idle).empty()) return false;
   const auto most = std::max(1.0, options_.backup_share * subtasks_);
   if (static_cast<double>(backed_up_) >= most) return false;
-  if (!m.staging.empty()) return false;
+  if (!m.staging.empty() && !planted(bug::staged_twice)) return false;
   for (std::uint32_t d = 0; d < members_.size(); ++d) {
     if (d == idle.value || !straggles({d})) continue;
     auto left = ledger_.assigned({d});
@@ -301,7 +303,7 @@ bool coordinator::back_up_for(device_id idle)
     // As much as is soon done, or the end of a run of small subtasks would cost a message for each of them.
     const auto soon = std::min<double>(speed_of(m) * options_.backup_after.count / options_.span, last.size());
     const auto spans = std::max(static_cast<std::uint32_t>(soon), 1u);
-    const auto from = std::int64_t{(last.end - 1) / options_.span * options_.span} - std::int64_t{spans - 1} * options_.span;
+    const auto from = (std::int64_t{(last.end - 1) / options_.span} - (spans - 1)) * options_.span;
     const interval range{std::max(static_cast<std::uint32_t>(std::max<std::int64_t>(from, 0)), last.begin), last.end};
     ++counters_.backups;
     backed_up_ += range.size();
@@ -329,6 +331,12 @@ void coordinator::backed_up(device_id device, interval range, std::unique_ptr<ar
   b->values = std::move(values);
   auto& primary = at(b->primary);
   Expects(primary.link != nullptr);
+  if (planted(bug::eager_backup)) {
+    auto done = std::move(*b);
+    backups_.erase(b);
+    commit_backup(std::move(done));
+    return check_end();
+  }
   b->seal_request = ++primary.seal_requests;
   primary.link->seal(b->seal_request, interval_set{range});
   find_work();
@@ -343,7 +351,8 @@ void coordinator::settle_backups(device_id primary, std::uint64_t answers, const
       if (b.values) counters_.wasted += b.range.size();
       return true;
     }
-    if (b.values == nullptr || answers < b.seal_request || answers == 0) return false;
+    const bool settled = (answers != 0 && answers >= b.seal_request) || planted(bug::any_seal_settles);
+    if (b.values == nullptr || !settled) return false;
     won.push_back(std::move(b));
     return true;
   });

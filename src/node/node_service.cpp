@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "detail/planted.hpp"
+
 namespace fastgpu::inline v0::detail {
 
 node_service::node_service(environment& world, node_host& host, node_service_options options)
@@ -90,7 +92,7 @@ void node_service::on(const grant_ranges& m)
     if (!m.staged) j->granted += range.size();
   }
   waiting_grant g{m.pieces, m.staged, m.ranges};
-  if (g.pieces > j->pieces) {
+  if (g.pieces > j->pieces && !planted(bug::early_start)) {
     j->waiting.push_back(std::move(g));
   } else {
     start(m.job, *j, g);
@@ -129,6 +131,7 @@ void node_service::give_back(job_number number, job& j, std::uint32_t request, s
   if (ranges.count() < subtasks) ranges.insert(j.executor->take_back(subtasks - ranges.count()));
   j.held.erase(ranges);
   j.granted -= ranges.count();
+  if (planted(bug::runs_what_it_gave)) j.executor->grant(ranges.intervals());
   if (ranges.empty() && request == 0) return;
   host_.send(taken_back{number, request, ranges.intervals()}, nullptr);
   check_drained();
@@ -140,7 +143,7 @@ void node_service::on(const seal_job& m)
   if (j == nullptr) return;
   interval_set revoked;
   for (const auto& range : m.revoked) revoked.insert(range);
-  j->executor->revoke(revoked);
+  if (!planted(bug::revoke_ignored)) j->executor->revoke(revoked);
   seal(m.job, *j, m.request);
 }
 
