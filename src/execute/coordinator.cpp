@@ -6,6 +6,8 @@
 
 #include <gsl/assert>
 
+#include "detail/planted.hpp"
+
 /// @file
 /// What counts: who is there, what they hold, and what of it is committed. Who gets what is in steering.cpp.
 
@@ -64,9 +66,12 @@ void coordinator::joined(device_id device, participant& link, const participant_
   auto& m = at(device);
   Expects(m.link == nullptr);
   const auto committed = m.committed;
+  learn_speed(m, 0);  // what it was is no news
   m = {};
   m.link = &link;
   m.info = info;
+  m.info.subtasks_per_second = 0;
+  learn_speed(m, info.subtasks_per_second);
   m.committed = committed;
   m.told = m.hungry_since = m.next_try = world_.now();
   grants_.restore(device);
@@ -79,7 +84,7 @@ void coordinator::left(device_id device, const interval_set& in_flight, const fa
   m.returns = returns;
   if (m.link == nullptr) return;
   m.link = nullptr;
-  if (m.thief) at(*m.thief).robs = false;
+  if (m.thief) stop_robbing(*m.thief);
   m.thief.reset();
 
   // Backups of what it had count from now on; those that it ran do not.
@@ -90,7 +95,7 @@ void coordinator::left(device_id device, const interval_set& in_flight, const fa
   });
   for (auto& b : done) commit_backup(std::move(b));
 
-  if (++losses_ > losses_max_of_each * members_.size() + losses_max_more) {
+  if (++losses_ > losses_max_of_each * members_.size() + losses_max_more && !planted(bug::no_retry_cap)) {
     return decide(failure{make_error_code(errc::retries_exhausted),
                           std::to_string(losses_) + " losses of nodes or their workers, and nothing was committed in "
                           "between; the last: " + why.detail});
@@ -100,11 +105,36 @@ void coordinator::left(device_id device, const interval_set& in_flight, const fa
   const auto hope = std::any_of(members_.begin(), members_.end(), [](const member& other) {
     return other.returns || other.link != nullptr;
   });
-  const auto given = grants_.lost(device, in_flight, why, hope);
+  const auto given = grants_.lost(device, suspects_among(device, in_flight), why, hope);
   if (grants_.run_failure()) return decide(grants_.run_failure());
   give_all(given);
   check_end();
   find_work();
+}
+
+/// Whole spans, which no grant splits; and only of what is its own: a backup may have won the rest, or it was one.
+interval_set coordinator::suspects_among(device_id device, const interval_set& in_flight) const
+{
+  const auto& assigned = ledger_.assigned(device);
+  interval_set suspects;
+  for (const auto& range : in_flight.intervals()) {
+    const std::uint64_t span = options_.span;
+    const auto end = std::min((std::min(range.end, subtasks_) + span - 1) / span * span, std::uint64_t{subtasks_});
+    for (auto at = range.begin / span * span; at < end; at += span) {
+      const interval whole{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(std::min(at + span, end))};
+      if (!assigned.contains(whole)) continue;
+      suspects.insert(planted(bug::split_suspects) ? interval{range.begin, range.begin + 1} : whole);
+    }
+  }
+  return suspects;
+}
+
+/// It has nothing left to start.
+void coordinator::note_hunger(member& m)
+{
+  if (std::exchange(m.hungry, true)) return;
+  m.hungry_since = m.next_try = world_.now();
+  m.back_off_s = 0;
 }
 
 void coordinator::gave_up(device_id device, const failure& why)
@@ -132,18 +162,13 @@ void coordinator::progress(device_id device, std::uint64_t granted, std::uint64_
   const auto dt = now.count - m.told.count;
   if (!m.hungry && dt > 1e-4 && done > m.done) {
     const auto speed = static_cast<double>(done - m.done) / dt;
-    auto& known = m.info.subtasks_per_second;
-    known = known > 0 ? 0.5 * (known + speed) : speed;
+    const auto known = m.info.subtasks_per_second;
+    learn_speed(m, known > 0 ? 0.5 * (known + speed) : speed);
   }
   m.done = done;
   m.told = now;
   m.unstarted = unstarted + (m.granted - granted);
-  if (m.unstarted == 0 && !m.hungry) {
-    m.hungry = true;
-    m.hungry_since = now;
-    m.back_off_s = 0;
-    m.next_try = now;
-  }
+  if (m.unstarted == 0) note_hunger(m);
   find_work();
 }
 
@@ -154,7 +179,9 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
   auto& m = at(device);
   if (m.link == nullptr || decided_) return note_fenced();
   if (report.seal != m.seals + 1) return distrust(device, "a seal is missing or came twice");
-  if (!ledger_.assigned(device).contains(report.dropped) || report.dropped.intersects(report.fold_set)) {
+  auto dropped = report.dropped;
+  if (!planted(bug::overtaken_held)) dropped.erase(m.overtaken);
+  if (!ledger_.assigned(device).contains(dropped) || dropped.intersects(report.fold_set)) {
     return distrust(device, "it gives up what it does not have");
   }
   if (ledger_.accept({device, ledger_.incarnation(device), report.counter}, report.fold_set) != verdict::committed) {
@@ -162,6 +189,7 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
   }
   ++m.seals;
   m.failures_in_a_row = 0;
+  if (planted(bug::early_acknowledgement)) m.link->acknowledge(report.seal);
   if (!report.fold_set.empty()) {
     Expects(values != nullptr);
     ++counters_.seals;
@@ -170,18 +198,16 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
     owner_.commit(*values, report.fold_set);
     if (decided_) return;  // it could not
   }
-  m.link->acknowledge(report.seal);
+  if (!planted(bug::no_acknowledgement) && !planted(bug::early_acknowledgement)) m.link->acknowledge(report.seal);
   settle_backups(device, report.answers, report.fold_set);
-  for (const auto& range : report.dropped.intervals()) {
-    if (!ledger_.assigned(device).contains(range)) continue;  // a backup has it
-    ledger_.release(range, device);
-    counters_.wasted += range.size();
-  }
-  if (ledger_.assigned(device).empty() && !m.hungry) {
-    m.hungry = true;
+  dropped.erase(m.overtaken);  // by now
+  m.overtaken.erase(report.dropped);
+  if (planted(bug::dropped_ignored)) dropped.clear();
+  for (const auto& range : dropped.intervals()) ledger_.release(range, device);
+  counters_.wasted += report.dropped.count();
+  if (ledger_.assigned(device).empty()) {
     m.unstarted = 0;
-    m.hungry_since = m.next_try = world_.now();
-    m.back_off_s = 0;
+    note_hunger(m);
   }
   check_end();
   find_work();
@@ -192,6 +218,7 @@ void coordinator::failed(device_id device, interval range, bool staged, const fa
   auto& m = at(device);
   if (m.link == nullptr || decided_) return note_fenced();
   if (staged) {
+    m.staging.erase(range);
     std::erase_if(backups_, [&](const backup& b) { return b.by == device && b.range == range; });
     counters_.wasted += range.size();
     return try_later(m);

@@ -167,6 +167,9 @@ class coordinator {
     std::uint32_t take_requests = 0;
     std::optional<device_id> thief;
     bool robs = false;               // a request is under way for it
+    interval_set overtaken;          // what backups have won from it, and it has not given up yet
+    interval_set staging;            // backups asked of it, wanted still or not, that it has not answered
+    bool immovable = false;          // what it has left has moved too often
     seconds next_try{};              // to steal
     seconds asked{};                 // for take_request
     double back_off_s = 0;
@@ -183,12 +186,15 @@ class coordinator {
   [[nodiscard]] member& at(device_id device) { return members_.at(device.value); }
   [[nodiscard]] const member& at(device_id device) const { return members_.at(device.value); }
   [[nodiscard]] bool takes_work(const member& m) const { return m.link != nullptr && !m.draining; }
+  [[nodiscard]] interval_set suspects_among(device_id device, const interval_set& in_flight) const;
+  void note_hunger(member& m);
 
   void give(device_id device, std::span<const interval> ranges);
   void give_all(const std::vector<grant>& given);
   void share_out();
   void find_work();
   [[nodiscard]] bool steal_for(device_id thief);
+  void stop_robbing(device_id thief);
   void try_later(member& idle);
   [[nodiscard]] const member* longest(device_id thief, device_id& victim) const;
   [[nodiscard]] bool back_up_for(device_id idle);
@@ -196,6 +202,7 @@ class coordinator {
   void commit_backup(backup done);
   void settle_backups(device_id primary, std::uint64_t answers, const interval_set& fold_set);
   void hand_stolen(device_id victim, device_id thief, const interval_set& ranges);
+  void learn_speed(member& m, double subtasks_per_second);
   [[nodiscard]] double speed_of(const member& m) const;
   [[nodiscard]] double unstarted_of(const member& m) const;
   void distrust(device_id device, const char* what);
@@ -214,6 +221,10 @@ class coordinator {
   std::vector<backup> backups_;
   coordinator_counters counters_;
   std::uint64_t losses_ = 0;         // since the last commit
+  double known_speed_ = 0;           // of all whose speed is known, and their
+  double known_workers_ = 0;
+  std::uint64_t backed_up_ = 0;      // subtasks, ever
+  std::size_t idle_ = 0;             // members without work, when they were last looked at
   bool started_ = false;
   bool decided_ = false;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "detail/planted.hpp"
+
 namespace fastgpu::inline v0::detail {
 
 grants::grants(environment& world, ledger& book, std::size_t devices, std::uint32_t subtasks, std::uint32_t span,
@@ -109,16 +111,19 @@ void grants::blame(device_id device, interval part, const failure& why)
       suspects_.push_back({{begin, begin + std::min(step, f.end - begin)}, 1});
     }
   }
-  if (run_failure_) return;
+  if (run_failure_ || planted(bug::no_retry_cap)) return;
+  // Whoever is suspected with others may be known by itself.
+  const bool known = why.subtask >= culprit.begin && why.subtask < culprit.end;
+  const auto named = known ? why.subtask : std::int64_t{culprit.begin};
   const auto where = " failed on device " + std::to_string(device.value);
   if (most >= limits_.attempts) {
-    const auto name = culprit.size() == 1 ? "subtask " + std::to_string(culprit.begin)
+    const auto name = known || culprit.size() == 1 ? "subtask " + std::to_string(named)
                                           : "subtasks " + std::to_string(culprit.begin) + " to " +
                                                 std::to_string(culprit.end - 1);
     run_failure_ = failure{make_error_code(errc::retries_exhausted),
                            name + where + ", attempt " + std::to_string(most) + " of " +
                                std::to_string(limits_.attempts) + ": " + why.detail,
-                           culprit.begin, device.value};
+                           named, device.value};
   } else if (retries_ > budget_) {
     run_failure_ = failure{make_error_code(errc::retries_exhausted),
                            "more than " + std::to_string(budget_) + " failed attempts in one run, the last: subtask " +

@@ -4,6 +4,8 @@
 
 #include <gsl/assert>
 
+#include "detail/planted.hpp"
+
 namespace fastgpu::inline v0::detail {
 
 ledger::ledger(std::uint32_t subtasks, std::size_t devices)
@@ -36,7 +38,8 @@ verdict ledger::judge(const seal& what, const interval_set& fold_set) const
 {
   const auto& from = at(what.device);
   if (what.incarnation != from.incarnation) return verdict::fenced;
-  if (what.counter != fold_set.count() || !from.assigned.contains(fold_set) || committed_.intersects(fold_set)) {
+  const bool counted = what.counter == fold_set.count() || planted(bug::seal_unwaited);
+  if (!counted || !from.assigned.contains(fold_set) || committed_.intersects(fold_set)) {
     return verdict::violation;
   }
   return verdict::committed;
@@ -81,6 +84,7 @@ interval_set ledger::lose(device_id device)
   ++from.incarnation;
   interval_set freed;
   std::swap(freed, from.assigned);
+  if (planted(bug::folded_is_forgotten) && !freed.empty()) freed.erase(interval{freed.intervals().front()});
   free_.insert(freed);
   return freed;
 }

@@ -1,11 +1,14 @@
 #include "execute/remote_participant.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <type_traits>
 #include <variant>
 
 #include <gsl/assert>
+
+#include "detail/planted.hpp"
 
 namespace fastgpu::inline v0::detail {
 namespace {
@@ -32,6 +35,7 @@ remote_participant::remote_participant(environment& world, coordinator& boss, de
 
 void remote_participant::session_opened(double latency_s, double bytes_per_second)
 {
+  if (state_ == state::over) return;
   Expects(state_ == state::away);
   latency_s_ = latency_s;
   bytes_per_second_ = bytes_per_second;
@@ -50,6 +54,7 @@ void remote_participant::open()
 
 void remote_participant::session_closed(const failure& why, const std::vector<interval>& in_flight)
 {
+  if (state_ == state::over) return;
   const auto was = std::exchange(state_, state::away);
   waiting_.clear();
   given_back_.reset();
@@ -59,7 +64,7 @@ void remote_participant::session_closed(const failure& why, const std::vector<in
 void remote_participant::close()
 {
   if (state_ == state::opening || state_ == state::joined) host_.send(close_job{job_}, nullptr);
-  state_ = state::away;
+  state_ = state::over;
   waiting_.clear();
   given_back_.reset();
 }
@@ -71,8 +76,9 @@ bool remote_participant::received(message& what, payload& bytes)
   return std::visit(
       [&]<class M>(M& m) {
         if constexpr (requires { on(std::as_const(m)); } || requires { on(std::as_const(m), std::move(bytes)); }) {
-          if (m.job != job_) return false;
-          if (state_ == state::away || state_ == state::reopening) {
+          const bool before = planted(bug::fence_off_by_one) && m.job < job_ && m.job + 3 > job_;
+          if (m.job != job_ && !before && !planted(bug::no_fence)) return false;
+          if (state_ != state::opening && state_ != state::joined) {
             boss_.note_fenced();
           } else if constexpr (requires { on(std::as_const(m)); }) {
             on(std::as_const(m));
@@ -90,6 +96,7 @@ bool remote_participant::received(message& what, payload& bytes)
 void remote_participant::on(const job_opened& m)
 {
   if (state_ != state::opening) return cut("it opened a job twice");
+  if (!std::isfinite(m.subtasks_per_second)) return cut("its speed is no number");
   for (const auto argument : m.missing) {
     auto piece = host_.broadcast(argument);
     if (piece.bytes == nullptr) return cut("it asked for data that are no broadcast's");
@@ -258,6 +265,7 @@ std::optional<seconds> remote_participant::next_tick() const
 void remote_participant::tick()
 {
   if (state_ == state::reopening && world_.now().count >= reopen_at_.count) return open();
+  if (planted(bug::waiting_forgotten)) given_back_.reset();
   if (given_back_) {
     const auto told = std::exchange(given_back_, std::nullopt);
     boss_.taken_back(device_, told->first, told->second);

@@ -70,7 +70,7 @@ class remote_participant final : public participant {
   /// @return  Whether the message was this job's.
   bool received(message& what, payload& bytes);
   void node_drains();
-  /// The run is over.
+  /// The run is over, here for good: sessions may come and go.
   void close();
 
   [[nodiscard]] std::optional<seconds> next_tick() const;
@@ -84,7 +84,7 @@ class remote_participant final : public participant {
   void acknowledge(std::uint64_t number) override;
 
  private:
-  enum class state { away, opening, joined, reopening };
+  enum class state { away, opening, joined, reopening, over };
 
   void open();
   void on(const job_opened& m);

@@ -4,6 +4,7 @@
 
 #include <gsl/assert>
 
+#include "detail/planted.hpp"
 #include "execute/coordinator.hpp"
 
 /// @file
@@ -13,23 +14,32 @@ namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr double back_off_first_s = 1e-3;  // until an idle one looks again,
-constexpr double back_off_most_s = 0.1;    // doubled each time up to here
+constexpr double back_off_most_s = 0.1;    // doubled each time up to here,
+constexpr double looks_most_per_s = 1000;  // or later where so many look: each look goes over all members
 constexpr double unanswered_s = 1.0;       // a participant that does not give back for so long may be frozen
 
 }  // namespace
 
+void coordinator::learn_speed(member& m, double subtasks_per_second)
+{
+  auto& known = m.info.subtasks_per_second;
+  if (known > 0) {
+    known_speed_ -= known;
+    known_workers_ -= m.info.workers;
+  }
+  known = subtasks_per_second;
+  if (known > 0) {
+    known_speed_ += known;
+    known_workers_ += m.info.workers;
+  }
+}
+
 double coordinator::speed_of(const member& m) const
 {
   if (m.info.subtasks_per_second > 0) return m.info.subtasks_per_second;
-  // As the others, worker by worker.
-  double speed = 0;
-  double workers = 0;
-  for (const auto& other : members_) {
-    if (other.info.subtasks_per_second <= 0) continue;
-    speed += other.info.subtasks_per_second;
-    workers += other.info.workers;
-  }
-  return (workers > 0 ? speed / workers : 1.0) * std::max(m.info.workers, 1u);
+  // As the others, worker by worker. (Sums of differences: what is left of them may be tiny, and must not be negative.)
+  const auto usual = known_workers_ > 0.5 && known_speed_ > 0 ? known_speed_ / known_workers_ : 1.0;
+  return usual * std::max(m.info.workers, 1u);
 }
 
 double coordinator::unstarted_of(const member& m) const
@@ -49,6 +59,7 @@ void coordinator::give(device_id device, std::span<const interval> ranges)
     m.done = m.granted;
   }
   m.hungry = false;
+  m.immovable = false;
   m.back_off_s = 0;
   for (const auto& range : ranges) {
     m.granted += range.size();
@@ -122,6 +133,8 @@ void coordinator::find_work()
   if (!started_ || decided_) return;
   share_out();
   const auto now = world_.now();
+  idle_ = static_cast<std::size_t>(
+      std::count_if(members_.begin(), members_.end(), [&](const member& m) { return takes_work(m) && m.hungry; }));
   for (std::uint32_t d = 0; d < members_.size(); ++d) {
     auto& m = members_[d];
     if (decided_) return;
@@ -131,14 +144,21 @@ void coordinator::find_work()
       m.thief.reset();
       m.link->take_back(m.take_request, m.unstarted);
     }
-    if (!takes_work(m) || !m.hungry || m.robs || now.count < m.next_try.count || grants_.tired({d})) continue;
-    if (!steal_for({d}) && !back_up_for({d})) try_later(m);
+    if (!takes_work(m) || !m.hungry || now.count < m.next_try.count || grants_.tired({d})) continue;
+    if ((m.robs || !steal_for({d})) && !back_up_for({d})) try_later(m);
   }
+}
+
+void coordinator::stop_robbing(device_id thief)
+{
+  at(thief).robs = false;
+  at(thief).next_try = world_.now();
 }
 
 void coordinator::try_later(member& idle)
 {
-  idle.back_off_s = std::clamp(2 * idle.back_off_s, back_off_first_s, back_off_most_s);
+  const auto most = std::max(back_off_most_s, static_cast<double>(idle_) / looks_most_per_s);
+  idle.back_off_s = std::clamp(2 * idle.back_off_s, back_off_first_s, most);
   idle.next_try = seconds{world_.now().count + idle.back_off_s};
 }
 
@@ -149,7 +169,7 @@ const coordinator::member* coordinator::longest(device_id thief, device_id& vict
   double most = 0;
   for (std::uint32_t d = 0; d < members_.size(); ++d) {
     const auto& m = members_[d];
-    if (d == thief.value || m.link == nullptr || m.take_request != 0) continue;
+    if (d == thief.value || m.link == nullptr || m.take_request != 0 || m.immovable) continue;
     const auto time = unstarted_of(m) / speed_of(m);
     if (time > most) {
       most = time;
@@ -181,6 +201,7 @@ bool coordinator::steal_for(device_id number)
   victim.asked = world_.now();
   victim.thief = number;
   thief.robs = true;
+  thief.next_try = seconds{victim.asked.count + unanswered_s};
   victim.link->take_back(victim.take_request, wanted);
   return true;
 }
@@ -189,27 +210,31 @@ void coordinator::taken_back(device_id device, std::uint32_t request, const inte
 {
   auto& m = at(device);
   if (m.link == nullptr || decided_) return note_fenced();
-  if (!ledger_.assigned(device).contains(ranges) || (request != m.take_request && !ranges.empty() && request != 0)) {
+  auto own = ranges;
+  own.erase(m.overtaken);
+  if (!ledger_.assigned(device).contains(own) || (request != m.take_request && !ranges.empty() && request != 0)) {
     return distrust(device, "it gives back what it does not have");
   }
   m.unstarted -= std::min(m.unstarted, ranges.count());
   m.granted -= std::min(m.granted, ranges.count());
+  m.overtaken.erase(ranges);
   std::optional<device_id> thief;
   if (request == m.take_request) {
     m.take_request = 0;
     thief = std::exchange(m.thief, std::nullopt);
-    if (thief) at(*thief).robs = false;
+    if (thief) stop_robbing(*thief);
   }
-  if (thief && takes_work(at(*thief)) && !ranges.empty()) {
-    hand_stolen(device, *thief, ranges);
+  if (request != 0 && ranges.empty()) m.unstarted = 0;  // it has nothing that could be had
+  if (thief && takes_work(at(*thief)) && !own.empty()) {
+    hand_stolen(device, *thief, own);
   } else {
-    for (const auto& range : ranges.intervals()) ledger_.release(range, device);
-    if (thief && ranges.empty()) {
+    for (const auto& range : own.intervals()) ledger_.release(range, device);
+    if (thief && own.empty()) {
       ++counters_.steals_in_vain;
-      m.unstarted = 0;  // it has nothing that could be had
       try_later(at(*thief));
     }
   }
+  if (ledger_.assigned(device).empty()) note_hunger(m);
   find_work();
 }
 
@@ -222,7 +247,8 @@ void coordinator::hand_stolen(device_id victim, device_id thief, const interval_
   auto stays = ranges;
   stays.erase(movable);
   for (const auto& range : movable.intervals()) {
-    ledger_.move(range, victim, thief);
+    if (planted(bug::granted_twice)) back.push_back(range);
+    if (!planted(bug::moves_lost)) ledger_.move(range, victim, thief);
     on.push_back(range);
   }
   for (const auto& range : stays.intervals()) back.push_back(range);
@@ -245,6 +271,8 @@ void coordinator::hand_stolen(device_id victim, device_id thief, const interval_
     try_later(at(thief));
   }
   give(victim, back);
+  // Or it would be asked for the same over and over, and never get to run it: its data come anew each time.
+  at(victim).immovable = on.empty() && !planted(bug::robbed_for_ever);
 }
 
 // Backups ---------------------------------------------------------------------------------------------------------
@@ -256,9 +284,11 @@ bool coordinator::straggles(device_id number) const
   if (m.link == nullptr || !m.info.own_memory || ledger_.assigned(number).empty()) return false;
   const auto now = world_.now().count;
   const bool silent = m.take_request != 0 && now - m.asked.count > unanswered_s;
+  const auto usual_s = options_.span * std::max(m.info.workers, 1u) / speed_of(m);  // a worker is at a span at least
+  const auto long_s = std::max(2 * usual_s, options_.backup_after.count);
+  if (m.immovable && unstarted_of(m) / speed_of(m) > long_s) return true;  // nobody else may begin it
   if (!m.hungry && !silent) return false;
-  const auto usual_s = std::max(m.info.workers, 1u) / speed_of(m);
-  return now - m.hungry_since.count > std::max(2 * usual_s, options_.backup_after.count) || silent;
+  return now - m.hungry_since.count > long_s || silent;
 }
 
 bool coordinator::back_up_for(device_id idle)
@@ -266,20 +296,23 @@ bool coordinator::back_up_for(device_id idle)
   auto& m = at(idle);
   if (!m.info.own_memory || !ledger_.assigned(idle).empty()) return false;
   const auto most = std::max(1.0, options_.backup_share * subtasks_);
-  if (static_cast<double>(counters_.backups) >= most) return false;
-  if (std::any_of(backups_.begin(), backups_.end(), [&](const backup& b) { return b.by == idle && !b.values; })) {
-    return false;
-  }
+  if (static_cast<double>(backed_up_) >= most) return false;
+  if (!m.staging.empty() && !planted(bug::staged_twice)) return false;
   for (std::uint32_t d = 0; d < members_.size(); ++d) {
     if (d == idle.value || !straggles({d})) continue;
     auto left = ledger_.assigned({d});
     for (const auto& b : backups_) left.erase(b.range);
     if (left.empty()) continue;
     const auto last = left.intervals().back();  // what it would come to last
-    const auto from = (last.end - 1) / options_.span * options_.span;
-    const interval range{std::max(from, last.begin), last.end};
+    // As much as is soon done, or the end of a run of small subtasks would cost a message for each of them.
+    const auto soon = std::min<double>(speed_of(m) * options_.backup_after.count / options_.span, last.size());
+    const auto spans = std::max(static_cast<std::uint32_t>(soon), 1u);
+    const auto from = (std::int64_t{(last.end - 1) / options_.span} - (spans - 1)) * options_.span;
+    const interval range{std::max(static_cast<std::uint32_t>(std::max<std::int64_t>(from, 0)), last.begin), last.end};
     ++counters_.backups;
+    backed_up_ += range.size();
     backups_.push_back({range, {d}, idle, 0, nullptr});
+    m.staging.insert(range);
     m.link->stage(range);
     return true;
   }
@@ -292,6 +325,7 @@ void coordinator::backed_up(device_id device, interval range, std::unique_ptr<ar
   if (m.link == nullptr || decided_) return note_fenced();
   const auto b = std::find_if(backups_.begin(), backups_.end(),
                               [&](const backup& x) { return x.by == device && x.range == range && !x.values; });
+  m.staging.erase(range);
   m.next_try = world_.now();
   m.back_off_s = 0;
   if (b == backups_.end()) {  // its primary was quicker, or is gone
@@ -301,6 +335,12 @@ void coordinator::backed_up(device_id device, interval range, std::unique_ptr<ar
   b->values = std::move(values);
   auto& primary = at(b->primary);
   Expects(primary.link != nullptr);
+  if (planted(bug::eager_backup)) {
+    auto done = std::move(*b);
+    backups_.erase(b);
+    commit_backup(std::move(done));
+    return check_end();
+  }
   b->seal_request = ++primary.seal_requests;
   primary.link->seal(b->seal_request, interval_set{range});
   find_work();
@@ -315,7 +355,8 @@ void coordinator::settle_backups(device_id primary, std::uint64_t answers, const
       if (b.values) counters_.wasted += b.range.size();
       return true;
     }
-    if (b.values == nullptr || answers < b.seal_request || answers == 0) return false;
+    const bool settled = (answers != 0 && answers >= b.seal_request) || planted(bug::any_seal_settles);
+    if (b.values == nullptr || !settled) return false;
     won.push_back(std::move(b));
     return true;
   });
@@ -327,6 +368,7 @@ void coordinator::commit_backup(backup b)
 {
   if (ledger_.assigned(b.primary).contains(b.range)) {
     ledger_.move(b.range, b.primary, b.by);
+    at(b.primary).overtaken.insert(b.range);
   } else if (ledger_.free().contains(b.range)) {
     ledger_.assign(b.range, b.by);
   } else {  // somebody else has it by now
@@ -348,7 +390,7 @@ std::optional<seconds> coordinator::next_tick() const
   if (!started_ || decided_) return std::nullopt;
   std::optional<seconds> next;
   for (const auto& m : members_) {
-    if (!takes_work(m) || !m.hungry || m.robs) continue;
+    if (!takes_work(m) || !m.hungry) continue;
     if (!next || m.next_try.count < next->count) next = m.next_try;
   }
   return next;

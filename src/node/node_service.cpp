@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "detail/planted.hpp"
+
 namespace fastgpu::inline v0::detail {
 
 node_service::node_service(environment& world, node_host& host, node_service_options options)
@@ -83,13 +85,14 @@ void node_service::on(const grant_ranges& m)
   auto* j = find(m.job);
   if (j == nullptr) return;
   for (const auto& range : m.ranges) {
-    if (range.empty() || j->staged.intersects(range) || !(m.staged ? j->staged : j->held).try_insert(range)) {
+    // The same may be granted and staged: a backup is not called back when its primary is lost.
+    if (range.empty() || !(m.staged ? j->staged : j->held).try_insert(range)) {
       return breach("it granted subtasks twice, or none");
     }
     if (!m.staged) j->granted += range.size();
   }
   waiting_grant g{m.pieces, m.staged, m.ranges};
-  if (g.pieces > j->pieces) {
+  if (g.pieces > j->pieces && !planted(bug::early_start)) {
     j->waiting.push_back(std::move(g));
   } else {
     start(m.job, *j, g);
@@ -131,8 +134,10 @@ void node_service::give_back(job_number number, job& j, std::uint32_t request, s
   if (ranges.count() < subtasks) ranges.insert(j.executor->take_back(subtasks - ranges.count()));
   j.held.erase(ranges);
   j.granted -= ranges.count();
+  if (planted(bug::runs_what_it_gave)) j.executor->grant(ranges.intervals());
   if (ranges.empty() && request == 0) return;
   host_.send(taken_back{number, request, ranges.intervals()}, nullptr);
+  check_drained();
 }
 
 void node_service::on(const seal_job& m)
@@ -141,7 +146,7 @@ void node_service::on(const seal_job& m)
   if (j == nullptr) return;
   interval_set revoked;
   for (const auto& range : m.revoked) revoked.insert(range);
-  j->executor->revoke(revoked);
+  if (!planted(bug::revoke_ignored)) j->executor->revoke(revoked);
   seal(m.job, *j, m.request);
 }
 

@@ -133,6 +133,18 @@ TEST(Grants, NameTheSpanThatFailed)
   EXPECT_EQ(detail_of(run.machine), "subtasks 4 to 7 failed on device 0, attempt 3 of 3: it tripped");
 }
 
+TEST(Grants, NameTheSubtaskOfASpanWhereItIsKnown)
+{
+  a_run run{16, 2, 4};
+  auto known = tripped;
+  known.subtask = 6;
+  (void)run.machine.failed({0}, {4, 8}, tripped, 1);
+  (void)run.machine.failed({1}, {4, 8}, tripped, 1);
+  (void)run.machine.failed({0}, {4, 8}, known, 1);
+  EXPECT_EQ(detail_of(run.machine), "subtask 6 failed on device 0, attempt 3 of 3: it tripped");
+  EXPECT_EQ(run.machine.run_failure()->subtask, 6);
+}
+
 TEST(Grants, CountAnAttemptOfEverySubtaskOfAFailedBatch)
 {
   a_run run{100, 2};

@@ -18,6 +18,7 @@ class virtual_clock final : public fastgpu::detail::environment {
   std::uint64_t random() override { return random_(); }
 
   void advance_to(double now_s) { now_s_ = now_s; }
+  void pass(double time_s) { now_s_ += time_s; }
 
  private:
   double now_s_ = 0;

@@ -1,0 +1,97 @@
+#include "node/node_service.hpp"  // first: shows that the header stands alone
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/virtual_clock.hpp"
+
+namespace {
+
+using fastgpu::failure;
+using fastgpu::interval;
+using fastgpu::detail::executor_state;
+using fastgpu::detail::grant_ranges;
+using fastgpu::detail::interval_set;
+using fastgpu::detail::message;
+using fastgpu::detail::open_job;
+using fastgpu::detail::payload;
+
+/// Keeps what it is granted, and never begins with it.
+class idle_executor final : public fastgpu::detail::job_executor {
+ public:
+  std::optional<failure> store(const fastgpu::detail::job_data_piece&, payload&&) override { return std::nullopt; }
+  void grant(std::span<const interval> ranges) override
+  {
+    for (const auto& range : ranges) granted_.insert(range);
+  }
+  void stage(interval) override {}
+  interval_set take_back(std::uint64_t) override { return std::exchange(granted_, {}); }
+  void revoke(const interval_set&) override {}
+  fastgpu::detail::sealed_payload take_sealed() override { return {}; }
+  executor_state state() const override { return {.held = granted_.count(), .unstarted = granted_.count()}; }
+  failure why() const override { return {}; }
+
+ private:
+  interval_set granted_;
+};
+
+class NodeService : public testing::Test, public fastgpu::detail::node_host {
+ protected:
+  NodeService() : service_{world_, *this}
+  {
+    open_job opens;
+    opens.job = 1;
+    hear(opens);
+  }
+
+  void hear(message what) { service_.received(std::move(what), {}); }
+
+  void send(message what, std::shared_ptr<const payload>) override { sent_.push_back(std::move(what)); }
+  void breach(const failure& why) override { breaches_.push_back(why.detail); }
+  fastgpu::detail::opened_job open(const open_job&, fastgpu::detail::executor_owner&) override
+  {
+    fastgpu::detail::opened_job opened;
+    opened.executor = std::make_unique<idle_executor>();
+    return opened;
+  }
+  std::vector<fastgpu::device_info> devices() const override { return {}; }
+  void drain_asked() override {}
+  void drained() override { ++drained_; }
+
+  support::virtual_clock world_;
+  std::vector<message> sent_;
+  std::vector<std::string> breaches_;
+  int drained_ = 0;
+  fastgpu::detail::node_service service_;
+};
+
+TEST_F(NodeService, TakesAGrantOfWhatItBacksUp)
+{
+  hear(grant_ranges{.job = 1, .staged = true, .ranges = {{0, 4}}});
+  hear(grant_ranges{.job = 1, .ranges = {{0, 10}}});  // its primary is lost
+  EXPECT_EQ(breaches_, (std::vector<std::string>{}));
+}
+
+TEST_F(NodeService, RefusesAGrantOfWhatItHas)
+{
+  hear(grant_ranges{.job = 1, .ranges = {{0, 10}}});
+  hear(grant_ranges{.job = 1, .ranges = {{9, 11}}});
+  EXPECT_EQ(breaches_.size(), 1u);
+}
+
+TEST_F(NodeService, IsDrainedOnceItHasGivenBackWhatWaitedBehindABackup)
+{
+  hear(grant_ranges{.job = 1, .pieces = 1, .ranges = {{0, 10}}});
+  hear(grant_ranges{.job = 1, .staged = true, .pieces = 1, .ranges = {{20, 24}}});
+  service_.drain();
+  EXPECT_EQ(drained_, 0);
+  hear(fastgpu::detail::job_data_piece{.job = 1});
+  EXPECT_EQ(drained_, 1);
+}
+
+}  // namespace
