@@ -36,6 +36,7 @@ class library_category final : public std::error_category {
       case errc::build_mismatch: return "built differently";
       case errc::node_lost: return "node lost";
       case errc::credentials_error: return "unusable credentials";
+      case errc::checkpoint_error: return "unusable checkpoint";
     }
     return "unknown error " + std::to_string(code);
   }

@@ -27,6 +27,7 @@ TEST(Error, KeepsTheNumbersOfItsCodes)
       {errc::device_lost, 16},       {errc::internal, 17},           {errc::file_error, 18},
       {errc::node_unreachable, 19},  {errc::refused, 20},            {errc::protocol_error, 21},
       {errc::build_mismatch, 22},    {errc::node_lost, 23},          {errc::credentials_error, 24},
+      {errc::checkpoint_error, 25},
   };
   for (const auto& [code, number] : numbers) EXPECT_EQ(static_cast<int>(code), number);
 }
@@ -34,7 +35,7 @@ TEST(Error, KeepsTheNumbersOfItsCodes)
 TEST(Error, HasAMessageOfItsOwnForEachCode)
 {
   std::set<std::string> messages;
-  for (int number = 1; number <= 24; ++number) {
+  for (int number = 1; number <= 25; ++number) {
     const auto message = make_error_code(static_cast<errc>(number)).message();
     EXPECT_FALSE(message.empty());
     EXPECT_EQ(message.find("unknown"), std::string::npos) << number;

@@ -38,6 +38,7 @@ enum class errc {
   build_mismatch = 22,        ///< The peer's library or program was built differently.
   node_lost = 23,             ///< A node went away: its process died, or nothing is heard of it.
   credentials_error = 24,     ///< Credentials are missing, unsafe or unusable; the detail names the file.
+  checkpoint_error = 25,      ///< A checkpoint cannot be used or written: damaged, of another job, in use; the detail names it.
 };
 
 /// The one instance, in src/error.cpp: categories compare by address.

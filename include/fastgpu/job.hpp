@@ -191,6 +191,18 @@ using this_backend = host_backend;
 
 struct no_operation {};
 
+/// Bytes of a value that belong to none of its members. They travel with it, and a checkpoint knows the job by them:
+/// they must not be whatever was there before.
+template <class T>
+void clear_padding([[maybe_unused]] T& value)
+{
+#if defined(__has_builtin) && !defined(__CUDACC__)
+#if __has_builtin(__builtin_clear_padding)
+  if constexpr (std::is_trivially_copyable_v<T> && !std::is_const_v<T>) __builtin_clear_padding(__builtin_addressof(value));
+#endif
+#endif
+}
+
 template <class Backend, int N, class Kernel, class Op, class V, bool Vector, class... Args>
 class typed_job final : public job_storage {
   using operation = std::conditional_t<std::is_void_v<Op>, no_operation, Op>;
@@ -199,6 +211,8 @@ class typed_job final : public job_storage {
   typed_job(space_shape shape, Kernel kernel, operation op, std::int64_t width, Args... args)
       : kernel_{std::move(kernel)}, operation_{std::move(op)}, arguments_{std::move(args)...}
   {
+    clear_padding(kernel_);
+    clear_padding(operation_);
     data.shape = std::move(shape);
     data.code = &program_of<N, Kernel, Op, V, Vector, Args...>::entry;
     data.kernel = &kernel_;
@@ -224,6 +238,7 @@ class typed_job final : public job_storage {
     to = from.what;
     to.kind = argument_kind::value;
     to.element_bytes = sizeof(T);
+    clear_padding(from.value);
     to.data = &from.value;
   }
   template <class Arg>

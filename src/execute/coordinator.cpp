@@ -48,8 +48,12 @@ void coordinator::start()
   std::vector<std::vector<interval>> first(members_.size());
   for (const auto& [device, range] : reserved_) {
     if (range.empty() || !takes_work(at(device))) continue;
-    grants_.start({device, range});
-    first[device.value].push_back(range);
+    interval_set left{range};
+    left.erase(ledger_.committed());
+    for (const auto& part : left.intervals()) {
+      grants_.start({device, part});
+      first[device.value].push_back(part);
+    }
   }
   reserved_.clear();
   for (std::uint32_t d = 0; d < first.size(); ++d) give({d}, first[d]);

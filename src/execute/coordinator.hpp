@@ -107,8 +107,11 @@ class coordinator {
   /// One more participant, who has not joined yet.
   [[nodiscard]] device_id add();
 
-  /// Ranges that start() gives to `device` where it has joined by then; others are shared out by speed.
+  /// Ranges that start() gives to `device` where it has joined by then, but for what is committed; others are shared out
+  /// by speed.
   void reserve(device_id device, interval range);
+  /// An earlier run committed these. @pre  Nothing has started.
+  void resume(const interval_set& committed) { ledger_.resume(committed); }
   /// Gives out everything. Who joins later steals.
   void start();
 

@@ -107,9 +107,16 @@ fold_kind check_run(const ref<cluster_core>& core, const ref<const job_storage>&
   return fold;
 }
 
-/// Whether nodes take part: where there are some, and the job can travel.
-bool goes_to_nodes(const cluster_core& core, const job_data& job)
+/// Whether the run has a coordinator: where nodes take part, because there are some and the job can travel, or where
+/// what is committed goes into a checkpoint.
+bool is_shared(const cluster_core& core, const job_data& job, const run_options& options)
 {
+  if (!options.checkpoint.empty() && job.shape.count > 0) {
+    if (const auto why = why_not_remote(job)) {
+      throw error{failure{why->code, "a checkpoint needs a job that nodes could run: " + why->detail}};
+    }
+    return true;
+  }
   if (!core.has_nodes() || job.shape.count == 0) return false;
   const auto why = why_not_remote(job);
   if (!why) return true;
@@ -153,7 +160,7 @@ std::vector<device_info> devices_for(const ref<cluster_core>& core, const job_st
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
   const auto fold = choose_fold(job.data, options.reduction);
-  if (goes_to_nodes(*core, job.data)) return choose_shared(*core, job.data, fold, options);
+  if (is_shared(*core, job.data, options)) return choose_shared(*core, job.data, fold, options);
   return choose_devices(*core, job.data, fold, options);
 }
 
@@ -161,7 +168,7 @@ ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_stora
                         const run_options& options)
 {
   const auto fold = check_run(core, job, options);
-  if (goes_to_nodes(*core, job->data)) {
+  if (is_shared(*core, job->data, options)) {
     if (given != nullptr) check_placement(*given, job->data, core->describe_all().size());
     return start_shared(core, job, given, options, fold);
   }
@@ -174,7 +181,7 @@ ref<run_core> run_to_end(const ref<cluster_core>& core, const ref<const job_stor
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
   const auto fold = check_run(core, job, options);
-  if (goes_to_nodes(*core, job->data)) {
+  if (is_shared(*core, job->data, options)) {
     const auto run = start_shared(core, job, nullptr, options, fold);
     run->wait();
     return run;

@@ -11,6 +11,13 @@ ledger::ledger(std::uint32_t subtasks, std::size_t devices)
 {
 }
 
+void ledger::resume(const interval_set& part)
+{
+  Expects(free_.contains(part));
+  free_.erase(part);
+  committed_.insert(part);
+}
+
 void ledger::assign(interval part, device_id to)
 {
   Expects(free_.contains(part));

@@ -44,6 +44,9 @@ class ledger {
   /// One more device, at incarnation 1.
   void add_device() { holders_.emplace_back(); }
 
+  /// An earlier run committed these. @pre  All of `part` is free.
+  void resume(const interval_set& part);
+
   /// Free subtasks become assigned to `to`. @pre  All of `part` is free.
   void assign(interval part, device_id to);
 

@@ -25,7 +25,10 @@ local_participant::local_participant(network& on, const ref<cluster_core>& core,
                                            look();
                                            changed_();
                                          })},
-      alive_{std::make_shared<local_participant*>(this)}
+      alive_{std::make_shared<local_participant*>(this)},
+      saves_{!options.checkpoint.empty()},
+      last_look_s_{options.seal_every.count > 0 ? std::clamp(options.seal_every.count, first_look_s, last_look_s)
+                                                : last_look_s}
 {
   for (const auto& entry : devices.entries) workers_ += core->devices()[entry.device.value]->info().workers;
 }
@@ -77,7 +80,9 @@ void local_participant::tick()
   if (!joined_ || on_.now().count < next_look_.count) return;
   const auto state = (*run_)->state();
   if (state.held > 0) boss_.progress(device_, granted_, std::min(state.done, granted_), state.unstarted);
-  look_after_s_ = std::min(2 * look_after_s_, last_look_s);
+  // Workers that have enough to do say nothing of what they seal, and it is no hurry, but for what is to be saved.
+  if (saves_ && state.sealed > 0) look();
+  look_after_s_ = std::min(2 * look_after_s_, last_look_s_);
   next_look_ = seconds{on_.now().count + look_after_s_};
 }
 

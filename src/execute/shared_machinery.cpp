@@ -86,9 +86,15 @@ shared_machinery::~shared_machinery() = default;
 void shared_machinery::start()
 {
   auto& how = of_->how_;
+  auto options = of_->options_;
+  if (how.saved) options.seal_every = seconds{what_.description.seal_every_s};  // large partials cost as much on a disk
+  if (how.resumed) {
+    boss_.resume(how.resumed->fold_set());
+    total_.absorb(std::move(*std::exchange(how.resumed, nullptr)));
+  }
   if (!how.local.entries.empty()) {
     local_device_ = boss_.add();
-    local_ = std::make_unique<local_participant>(net_, of_->core_, what_, how.local, of_->options_, boss_,
+    local_ = std::make_unique<local_participant>(net_, of_->core_, what_, how.local, options, boss_,
                                                  local_device_, [this] { settle(); });
     local_->join();
     for (const auto& range : how.local_ranges) boss_.reserve(local_device_, range);
@@ -166,9 +172,29 @@ void shared_machinery::ring()
 
 // What the coordinator asks ---------------------------------------------------------------------------------------
 
-void shared_machinery::commit(arrived_values& values, const interval_set&)
+bool shared_machinery::save(arrived_values& values, const interval_set& fold_set)
+{
+  if (of_ == nullptr || of_->how_.saved == nullptr) return true;
+  auto& to = *of_->how_.saved;
+  try {
+    if (auto* here = dynamic_cast<local_values*>(&values)) {
+      to.append(fold_set, pack_partial(what_.job->data, *here->values));
+    } else if (auto* there = dynamic_cast<remote_values*>(&values)) {
+      to.append(fold_set, there->values.bytes);
+    }
+    return true;
+  } catch (const std::bad_alloc&) {
+    end(run_phase::failed, out_of_memory());
+  } catch (const error& e) {
+    end(run_phase::failed, e.why());
+  }
+  return false;
+}
+
+void shared_machinery::commit(arrived_values& values, const interval_set& fold_set)
 {
   const auto begin = steady_clock::now();
+  if (!save(values, fold_set)) return;
   try {
     if (auto* here = dynamic_cast<local_values*>(&values)) {
       total_.absorb(std::move(*here->values));
@@ -249,6 +275,7 @@ void shared_machinery::deliver()
   if (local_ && run.options_.trace) run.trace_ = local_->trace_json();
   nodes_.clear();
   local_.reset();
+  run.how_.saved.reset();  // whoever waits may run the job once more
 
   std::vector<std::pair<void (*)(void*), void*>> callbacks;
   std::shared_ptr<shared_machinery> self;  // goes with this call

@@ -77,6 +77,8 @@ class local_participant final : public participant {
   std::uint64_t seals_ = 0;
   seconds next_look_{};
   double look_after_s_ = 0;
+  bool saves_;          // what is sealed goes into a checkpoint
+  double last_look_s_;  // the longest between two looks
 };
 
 /// A node as a participant, on its present session.
@@ -131,6 +133,8 @@ class shared_machinery final : private coordinator_owner,
 
  private:
   void commit(arrived_values& values, const interval_set& fold_set) override;
+  /// @return  False where the run has ended because it could not be.
+  [[nodiscard]] bool save(arrived_values& values, const interval_set& fold_set);
   void distrust(device_id device, const failure& why) override;
   void decided(const std::optional<failure>& why) override;
   void node_added(node_link& node) override;

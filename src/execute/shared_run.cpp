@@ -83,8 +83,9 @@ progress shared_run::current_progress() const
                          : seconds{std::chrono::duration<double>(steady_clock::now() - started_).count()};
   if (finished()) {
     p.remaining = seconds{0.0};
-  } else if (p.done > 0) {
-    p.remaining = seconds{p.elapsed.count * static_cast<double>(p.total - p.done) / static_cast<double>(p.done)};
+  } else if (p.done > resumed_) {
+    p.remaining =
+        seconds{p.elapsed.count * static_cast<double>(p.total - p.done) / static_cast<double>(p.done - resumed_)};
   }
   return p;
 }

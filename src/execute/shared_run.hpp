@@ -13,8 +13,10 @@
 #include <fastgpu/execute/execute.hpp>
 #include <fastgpu/run.hpp>
 
+#include "aggregate/partial.hpp"
 #include "cluster/cluster_core.hpp"
 #include "detail/memory.hpp"
+#include "execute/checkpoint.hpp"
 #include "execute/run_state.hpp"
 
 /// @file
@@ -33,6 +35,8 @@ struct shared_start {
   std::string numeric_class;       ///< The only one that may take part; empty: any.
   std::string policy;
   double assign_s = 0;
+  std::unique_ptr<checkpoint> saved;  ///< Null: the run has none.
+  std::unique_ptr<partial> resumed;   ///< What was in it; null where nothing was.
 };
 
 /// What users see of it: everything behind lives on the network's thread, and is gone when the outcome is out.
@@ -64,6 +68,7 @@ class shared_run final : public run_core {
   run_options options_;
   fold_kind fold_;
   shared_start how_;
+  std::uint64_t resumed_ = how_.resumed ? how_.resumed->fold_set().count() : 0;  // subtasks that are not run
   steady_clock::time_point started_;
   std::optional<seconds> deadline_;           // on the network's clock
 

@@ -94,6 +94,11 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
   how.local.shape = table.shape;
   how.local.subtasks = table.subtasks;
   how.local.policy = table.policy;
+  if (!options.checkpoint.empty()) {
+    how.saved = std::make_unique<checkpoint>(options.checkpoint, identity_of(data, fold, how.numeric_class),
+                                             checkpoint_shape{data.shape.count, data.shape.span_log2});
+    how.resumed = how.saved->load(data, fold, core->memory());
+  }
   const ref<shared_run> run{new shared_run{core, job, options, fold, std::move(how)}};
   run->start();
   return run;

@@ -10,7 +10,7 @@
 namespace fastgpu::inline v0::detail {
 
 /// Codes of failures are numbered up to this one.
-inline constexpr errc last_errc = errc::credentials_error;
+inline constexpr errc last_errc = errc::checkpoint_error;
 
 /// What is wrong, "too many bounds"; empty where nothing is.
 [[nodiscard]] std::string_view breach_of(const message& what);

@@ -21,20 +21,6 @@ std::vector<std::byte> bytes_at(const void* from, std::size_t bytes)
   return copy;
 }
 
-/// Of the elements alone: rows may be further apart than they are long.
-content_hash hash_of_data(const argument& a)
-{
-  sha256 hash;
-  const auto whole = whole_of(a);
-  if (count_of(whole) > 0) {
-    const auto layout = layout_of(a, whole, whole);
-    for_each_row(layout, [&](std::size_t at, std::size_t) {
-      hash.add_bytes(static_cast<const std::byte*>(a.data) + at, layout.row_bytes);
-    });
-  }
-  return hash.digest();
-}
-
 argument_description describe_argument(const argument& a)
 {
   argument_description to;
@@ -57,6 +43,19 @@ argument_description describe_argument(const argument& a)
 }
 
 }  // namespace
+
+content_hash hash_of_data(const argument& a)
+{
+  sha256 hash;
+  const auto whole = whole_of(a);
+  if (count_of(whole) > 0) {
+    const auto layout = layout_of(a, whole, whole);
+    for_each_row(layout, [&](std::size_t at, std::size_t) {
+      hash.add_bytes(static_cast<const std::byte*>(a.data) + at, layout.row_bytes);
+    });
+  }
+  return hash.digest();
+}
 
 std::optional<failure> why_not_remote(const job_data& job)
 {

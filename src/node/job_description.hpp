@@ -13,6 +13,9 @@
 
 namespace fastgpu::inline v0::detail {
 
+/// Of the elements alone: rows may be further apart than they are long.
+[[nodiscard]] content_hash hash_of_data(const argument& a);
+
 /// Why no other process can run the job, whatever its devices: nothing where one can.
 [[nodiscard]] std::optional<failure> why_not_remote(const job_data& job);
 

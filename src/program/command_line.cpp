@@ -158,6 +158,9 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
       ->check(CLI::Range(1, 1000000))
       ->group(group)
       ->capture_default_str();
+  app_.add_option("--checkpoint", options_.checkpoint,
+                  "File of what is done; where it is there already, the run goes on from it")
+      ->group(group);
   app_.add_flag("--progress", progress_, "Show a progress bar, on a terminal")->group(group);
   app_.add_option("--trace", trace_, "Write what happened when as Chrome trace JSON (open it in Perfetto)")
       ->group(group);
@@ -174,6 +177,9 @@ int command_line::run(int argc, char** argv, const std::function<bool(session&)>
       if (*argv[i] == '\0') throw usage_error{"an empty argument"};
     }
     app_.parse(argc, argv);
+    if (!options_.checkpoint.empty() && repeat_ > 1) {
+      throw usage_error{"--checkpoint with --repeat: the second time nothing would be left to do"};
+    }
     if (!granule_text_.empty()) granule_ = parse_granule(granule_text_);
     options_.reduction = reduction_named(reduction_);
     options_.policy = fastgpu::policy_named(policy_);

@@ -47,6 +47,9 @@ class session {
   template <class Value, int N>
   fastgpu::value<Value> run(const fastgpu::job<Value, N>& job)
   {
+    if (!options_.checkpoint.empty() && summary_) {
+      throw usage_error{"--checkpoint: this is more than one job, and a checkpoint is of one"};
+    }
     auto run = fastgpu::execute(cluster_, job, options_);
     watch(*run.core());
     auto outcome = run.wait();

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
@@ -259,6 +260,7 @@ TEST(Programs, RefuseWrongCommonOptionsInOneLine)
                                                            {"--policy", "fair"},
                                                            {"--reduction", "approximate"},
                                                            {"--repeat", "0"},
+                                                           {"--checkpoint", "x", "--repeat", "2"},
                                                            {"--log-level", "loud"}}) {
       expect_refused(program, options, 2);
     }
@@ -344,6 +346,28 @@ TEST(Programs, WriteJsonOfAFailureToo)
   const auto report = report_of(end);
   EXPECT_EQ(report.at("outcome"), "failed");
   EXPECT_EQ(report.at("error").at("detail"), "/nonexistent/x.png: cannot write: No such file or directory");
+}
+
+TEST(NasEp, GoesOnFromItsCheckpointAfterASignal)
+{
+  const folder files;
+  const auto checkpoint = files.path("run.checkpoint");
+  const auto size = [&] { return std::filesystem::exists(checkpoint) ? std::filesystem::file_size(checkpoint) : 0; };
+  process started{"nas_ep", {"--checkpoint", checkpoint, "--devices", "paced:50", "--granule", "1"}};  // five seconds
+  for (int i = 0; i < 500 && size() == 0; ++i) std::this_thread::sleep_for(10ms);
+  const auto header = size();
+  for (int i = 0; i < 500 && size() == header; ++i) std::this_thread::sleep_for(10ms);
+  started.send(SIGINT);
+  EXPECT_EQ(started.wait().status, 1);
+  EXPECT_GT(size(), header);
+  const arguments again{"--checkpoint", checkpoint, "--devices", "host:2", "--granule", "1"};
+  const auto report = expect_verified("nas_ep", again);
+  EXPECT_EQ(hash_of(report), hash_of(expect_verified("nas_ep", {"--granule", "1"})));
+  EXPECT_LT(report.at("run").at("devices").at(0).at("subtasks").as_int64(), 256);
+  EXPECT_EQ(hash_of(expect_verified("nas_ep", again)), hash_of(report));  // nothing is left to do
+  const auto other = run("nas_ep", {"--checkpoint", checkpoint, "--class", "W"});
+  EXPECT_EQ(other.status, 1);
+  EXPECT_TRUE(is_one_line(other.err)) << other.err;
 }
 
 TEST(Programs, EndSoonAfterASignal)

@@ -71,6 +71,19 @@ TEST(Ledger, IsCompleteOnceEverySubtaskIsCommitted)
   EXPECT_TRUE(book.complete());
 }
 
+TEST(Ledger, TakesOverWhatAnEarlierRunCommitted)
+{
+  ledger book{100, 1};
+  book.resume(set_of({{0, 40}, {60, 90}}));
+  EXPECT_EQ(book.free().intervals(), (intervals{{40, 60}, {90, 100}}));
+  EXPECT_EQ(book.committed().intervals(), (intervals{{0, 40}, {60, 90}}));
+  book.assign({40, 60}, first);
+  book.assign({90, 100}, first);
+  EXPECT_EQ(seal_of(book, first, 1, {{30, 60}}), verdict::violation);
+  EXPECT_EQ(seal_of(book, first, 1, {{40, 60}, {90, 100}}), verdict::committed);
+  EXPECT_TRUE(book.complete());
+}
+
 TEST(Ledger, CommitsASubtaskOnce)
 {
   ledger book{100, 2};

@@ -30,6 +30,7 @@ void replay(const std::string& target, void (*run)(std::span<const std::byte>))
   EXPECT_GT(inputs, 0);
 }
 
+TEST(FuzzCorpus, OfCheckpoints) { replay("checkpoint", fuzz::checkpoint); }
 TEST(FuzzCorpus, OfFrames) { replay("frame_decoder", fuzz::frame_decoder); }
 TEST(FuzzCorpus, OfHandshakes) { replay("handshake", fuzz::handshake); }
 TEST(FuzzCorpus, OfSessions) { replay("session", fuzz::session); }

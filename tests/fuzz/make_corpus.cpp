@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "execute/checkpoint_format.hpp"
+#include "execute/memory_checkpoint.hpp"
 #include "net/dispatch.hpp"
 #include "net/random_message.hpp"
 #include "support/raw_peer.hpp"
@@ -83,6 +85,38 @@ void write_sessions(const corpus& to)
   to.add("session", "speaks_and_waits", busy);
 }
 
+/// In the form of target `checkpoint`: whether its CRCs are to be put right, the shape, and a file.
+void write_checkpoints(const corpus& to)
+{
+  net::checkpoint_identity who;
+  who.library = "1.2.3";
+  who.build = "a compiler";
+  bytes file = net::encode_header(who);
+  const auto header = net::read_header(support::memory_checkpoint{file});
+  const auto begin = file.size();
+  std::uint32_t at = 0;
+  for (const int size : {0, 5, 40}) {
+    net::interval_set fold_set{fastgpu::interval{at, at + 8}};
+    fold_set.insert(fastgpu::interval{at + 12, at + 16});
+    at += 16;
+    const bytes payload(static_cast<std::size_t>(size), std::byte{7});
+    const auto frame = net::frame_record(header, fold_set, payload);
+    append(file, frame.before);
+    append(file, payload);
+    append(file, frame.after);
+  }
+  for (const int mended : {0, 1}) {
+    bytes input;
+    append(input, {mended, 2, 80, 0});
+    append(input, file);
+    to.add("checkpoint", mended != 0 ? "mended" : "as_it_is", input);
+  }
+  bytes empty;
+  append(empty, {0, 2, 80, 0});
+  append(empty, bytes{file.begin(), file.begin() + static_cast<std::ptrdiff_t>(begin)});
+  to.add("checkpoint", "no_records", empty);
+}
+
 /// What each end says in a conversation of real sessions.
 struct conversation {
   bytes of_client;
@@ -149,5 +183,6 @@ int main(int argc, char** argv)
   const corpus to{argv[1]};
   write_sessions(to);
   write_streams(to);
+  write_checkpoints(to);
   return 0;
 }

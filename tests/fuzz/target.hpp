@@ -11,6 +11,7 @@
 
 namespace fuzz {
 
+void checkpoint(std::span<const std::byte> input);
 void frame_decoder(std::span<const std::byte> input);
 void handshake(std::span<const std::byte> input);
 void session(std::span<const std::byte> input);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include <fastgpu/assign/policy.hpp>
 #include <fastgpu/cluster/cluster.hpp>
@@ -42,6 +43,10 @@ struct run_options {
   bool mix_numeric_classes = false;  ///< Let an ordered floating-point reduction use devices that round differently.
   bool trace = false;                     ///< Record what happens when; see run::trace_json().
   std::uint64_t forest_bytes_max = std::uint64_t{1} << 30;  ///< Bound of an ordered reduction's partials.
+  /// A file of what is committed, from which the run goes on if it is there; it stays when the run is done, so that the
+  /// value is there again at once. Empty: none. Of one job, its inputs, and one build of the program: anything else is
+  /// errc::checkpoint_error. The kernel has a registered name, as for nodes.
+  std::string checkpoint{};
 };
 
 namespace detail {
@@ -79,7 +84,7 @@ template <class Value, int N>
 /// @param table   Where subtasks start; from assign(), or edited.
 /// @throws error  errc::placement_mismatch where `table` is for another job's shape, leaves subtasks out, gives some
 ///                twice, or names a device that is not there. errc::unsupported_reduction, errc::partial_too_large,
-///                errc::kernel_not_registered.
+///                errc::kernel_not_registered. errc::checkpoint_error.
 template <class Value, int N>
 [[nodiscard]] run<Value> execute(cluster& on, const job<Value, N>& what, const placement& table,
                                  const run_options& options = {})
