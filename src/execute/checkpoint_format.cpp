@@ -142,12 +142,8 @@ std::vector<std::byte> encode_header(const checkpoint_identity& identity)
   std::vector<std::byte> to;
   for (const char c : magic) to.push_back(static_cast<std::byte>(c));
   put(to, checkpoint_format, 4);
-<<<<<<< HEAD
-  put(to, 0, 12);
-=======
   put(to, 0, 4);  // the length
   put(to, 0, 8);  // the CRC, and nothing
->>>>>>> checkpoint
   for (const auto* hash : {&identity.job, &identity.program}) {
     for (const auto b : *hash) to.push_back(static_cast<std::byte>(b));
   }
