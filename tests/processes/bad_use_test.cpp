@@ -137,7 +137,7 @@ TEST_F(BadUse, OfNodeEndsWithOneLine)
            {"a port too large", "fastgpu", node("127.0.0.1:65536", as("ca/n1")), 2, {"expected a port"}},
            {"half a bracket", "fastgpu", node("[::1:80", as("ca/n1")), 2, {"brackets"}},
            {"a name to listen on", "fastgpu", node("n1@127.0.0.1:0", as("ca/n1")), 2, {"no name"}},
-           {"an empty address", "fastgpu", node("", as("ca/n1")), 2, {"expected HOST:PORT"}},
+           {"an empty address", "fastgpu", node("", as("ca/n1")), 2, {"--listen"}},
            {"a path from here", "fastgpu", node("unix:node"), 2, {"a path from the root"}},
            {"a socket in no folder", "fastgpu", node("unix:" + at("a/b/c")), 1, {"No such file"}},
            {"a folder for all", "fastgpu", node("unix:/tmp/fastgpu-node"), 1, {"/tmp"}},

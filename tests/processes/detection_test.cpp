@@ -110,6 +110,49 @@ TEST(CoordinatorDeath, ByAKillFreesItsNodesAtOnce) { EXPECT_LT(free_after(SIGKIL
 
 TEST(CoordinatorDeath, ByAFreezeFreesItsNodesAfterTheDeadTime) { EXPECT_LT(free_after(SIGSTOP, 1), 15); }
 
+/// Waits until the node has `count` children. How long that took.
+double children(const nodes& all, std::size_t count)
+{
+  const auto begin = clock::now();
+  while (family_of(all.process(0).id()).size() != 1 + count && seconds_since(begin) < 60) {
+    std::this_thread::sleep_for(1ms);
+  }
+  return seconds_since(begin);
+}
+
+TEST(CoordinatorDeath, EndsTheWorkersThatItHad)
+{
+  nodes all{1};
+  all.start_all({.isolated = true});
+  support::process first{"fastgpu_test_coordinator",
+                         {all.folder_of("user"), "none", "1000000", "20000", all.address(0)}};
+  EXPECT_EQ(line_of(first), "under way");
+  EXPECT_LT(children(all, 1), 60);
+  first.send(SIGKILL);
+  const auto took = children(all, 0);
+  std::printf("its worker has ended after %.3f s\n", took);
+  EXPECT_LT(took, 15);
+  EXPECT_TRUE(all.running(0));
+}
+
+TEST(NodeDeath, LeavesNoWorkers)
+{
+  nodes all{1};
+  all.start_all({.isolated = true});
+  auto cluster = all.join();
+  auto run = fastgpu::execute(cluster, job(1'000'000, 20'000));
+  while (run.progress().done == 0 && !run.finished()) std::this_thread::sleep_for(1ms);
+  const auto family = family_of(all.process(0).id());
+  ASSERT_EQ(family.size(), 2);
+  all.send(0, SIGKILL);
+  const auto begin = clock::now();
+  while (runs(family[1]) && seconds_since(begin) < 60) std::this_thread::sleep_for(1ms);
+  std::printf("its worker has ended after %.3f s\n", seconds_since(begin));
+  EXPECT_LT(seconds_since(begin), 15);
+  run.cancel();
+  (void)run.wait();
+}
+
 TEST(CoordinatorDeath, LeavesNodesAsTheyAreHoweverOftenItComes)
 {
   nodes all{2};

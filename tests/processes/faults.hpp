@@ -13,7 +13,7 @@
 
 namespace oracle {
 
-enum class fault_kind { killed, frozen, drained };
+enum class fault_kind { killed, frozen, drained, worker_killed };
 
 struct fault {
   fault_kind kind = fault_kind::killed;
@@ -23,7 +23,7 @@ struct fault {
 
   friend std::ostream& operator<<(std::ostream& to, const fault& f)
   {
-    static constexpr const char* words[] = {"killed", "frozen", "drained"};
+    static constexpr const char* words[] = {"killed", "frozen", "drained", "loses a worker"};
     to << "node " << f.node + 1 << ' ' << words[static_cast<int>(f.kind)] << " at " << f.at_s << " s";
     if (f.back_s >= 0) to << ", back at " << f.back_s << " s";
     return to;

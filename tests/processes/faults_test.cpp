@@ -18,7 +18,8 @@
 #include "processes/oracle.hpp"
 
 /// @file
-/// Nodes that are killed, frozen and drained in the midst of runs: every answer exact, none missing.
+/// Nodes that are killed, frozen and drained in the midst of runs: every answer exact, none missing. Half of the nodes
+/// compute in child processes, which are killed, too.
 
 namespace {
 
@@ -73,7 +74,9 @@ measured run_with(nodes& all, const std::string& local, const fault_plan& plan, 
   while (!run.finished() && seconds_since(begin) < patience_s) {
     for (; next != steps.end() && next->at_s <= seconds_since(begin); ++next) {
       const auto& f = *next->what;
-      if (!next->back) {
+      if (f.kind == fault_kind::worker_killed) {
+        if (!next->back) all.send_to_worker(f.node, SIGKILL);
+      } else if (!next->back) {
         static constexpr int signals[] = {SIGKILL, SIGSTOP, SIGTERM};
         all.send(f.node, signals[static_cast<int>(f.kind)]);
       } else if (f.kind == fault_kind::frozen) {
@@ -102,7 +105,7 @@ measured run_with(nodes& all, const std::string& local, const fault_plan& plan, 
 void try_faults(const std::vector<fault_kind>& kinds, std::size_t usual)
 {
   nodes all{node_count};
-  all.start_all({});
+  for (std::size_t i = 0; i < node_count; ++i) all.start(i, {.isolated = i % 2 == 1});
   const auto right = expected(subtasks);
   const auto ideal = run_with(all, "none", {}, 2.0);
   ASSERT_EQ(ideal.value, right) << ideal.why;
@@ -154,7 +157,7 @@ TEST(Faults, FrozenNodesAreDoneWithoutAndTakePartAgain) { try_faults({fault_kind
 
 TEST(Faults, OfAllKindsMix)
 {
-  try_faults({fault_kind::killed, fault_kind::frozen, fault_kind::drained}, 10);
+  try_faults({fault_kind::killed, fault_kind::frozen, fault_kind::drained, fault_kind::worker_killed}, 10);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <fastgpu/cluster/credentials.hpp>
 
 #include "net/authority.hpp"
+#include "processes/sockets.hpp"
 #include "support/folder.hpp"
 #include "support/process.hpp"
 
@@ -32,6 +33,7 @@ struct node_setting {
   std::string devices = "host:2";
   double slowness = 1;
   double dead_after_s = 1;
+  bool isolated = false;  ///< Subtasks run in child processes.
 };
 
 /// Waits until `child` has printed `lines` lines, and gives the last of them.
@@ -98,12 +100,18 @@ class nodes {
     processes_[which] = std::make_unique<support::process>(
         "fastgpu_test_node",
         support::arguments{addresses_[which], folder_of(std::to_string(which + 1).insert(0, 1, 'n')), how.devices,
-                           std::to_string(how.slowness), std::to_string(how.dead_after_s)});
+                           std::to_string(how.slowness), std::to_string(how.dead_after_s),
+                           how.isolated ? "process" : "none"});
   }
   void await(std::size_t which) { addresses_[which] = line_of(*processes_[which]); }
   void send(std::size_t which, int signal) const
   {
     if (processes_[which]) processes_[which]->send(signal);
+  }
+  /// To a process that runs a node's subtasks: a child where it has some, else itself.
+  void send_to_worker(std::size_t which, int signal) const
+  {
+    if (processes_[which] && processes_[which]->id() != 0) ::kill(family_of(processes_[which]->id()).back(), signal);
   }
   /// Those that are gone are started, those that are frozen go on.
   void repair()

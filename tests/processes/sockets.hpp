@@ -34,6 +34,16 @@ inline std::vector<::pid_t> family_of(::pid_t first)
   return all;
 }
 
+/// Whether it is there and not a zombie, which it stays where nobody waits for it.
+inline bool runs(::pid_t process)
+{
+  std::ifstream status{"/proc/" + std::to_string(process) + "/stat"};
+  std::string text;
+  std::getline(status, text);
+  const auto name_end = text.rfind(')');
+  return name_end != std::string::npos && text.size() > name_end + 2 && text[name_end + 2] != 'Z';
+}
+
 /// "127.0.0.1:80" of the "0100007F:0050" that /proc/net has, "[::1]:80" alike.
 inline std::string endpoint_of(const std::string& hex)
 {

@@ -10,11 +10,12 @@
 #include <pthread.h>
 
 #include <fastgpu/cluster/node.hpp>
+#include <fastgpu/cluster/worker.hpp>
 
 #include "processes/oracle.hpp"
 
 /// @file
-/// A node that knows the oracle's kernel: test_node LISTEN CREDENTIALS|- DEVICES SLOWNESS DEAD_AFTER_S
+/// A node that knows the oracle's kernel: test_node LISTEN CREDENTIALS|- DEVICES SLOWNESS DEAD_AFTER_S none|process
 
 namespace {
 
@@ -28,8 +29,9 @@ namespace {
 
 int main(int argc, char** argv)
 {
+  if (const auto status = fastgpu::run_as_worker(argc, argv)) return *status;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that is killed leaves nothing behind
-  if (argc != 6) return 2;
+  if (argc != 7) return 2;
   ::sigset_t drains;
   sigemptyset(&drains);
   sigaddset(&drains, SIGTERM);
@@ -41,6 +43,7 @@ int main(int argc, char** argv)
     options.devices.devices = argv[3];
     oracle::slowness = std::atof(argv[4]);
     options.coordinator_dead_after = fastgpu::seconds{std::atof(argv[5])};
+    if (std::string{argv[6]} == "process") options.isolate = fastgpu::isolation::process;
     fastgpu::node node{options};
     std::printf("%s\n", node.address().c_str());
     std::fflush(stdout);
