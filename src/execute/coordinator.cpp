@@ -164,11 +164,7 @@ void coordinator::progress(device_id device, std::uint64_t granted, std::uint64_
   if (granted > m.granted || done > granted || unstarted > granted) return distrust(device, "its progress is none");
   const auto now = world_.now();
   const auto dt = now.count - m.told.count;
-  if (!m.hungry && dt > 1e-4 && done > m.done) {
-    const auto speed = static_cast<double>(done - m.done) / dt;
-    const auto known = m.info.subtasks_per_second;
-    learn_speed(m, known > 0 ? 0.5 * (known + speed) : speed);
-  }
+  if (!m.hungry && dt > 0) measure(m, done - std::min(done, m.done), dt);
   m.done = done;
   m.told = now;
   m.unstarted = unstarted + (m.granted - granted);

@@ -160,6 +160,8 @@ class coordinator {
     std::uint64_t granted = 0;    // since it joined
     std::uint64_t unstarted = 0;  // as it told, and granted since
     seconds told{};               // when
+    double lately_done = 0;       // of the last seconds of work, fading: subtasks,
+    double lately_s = 0;          // and time, also such in which none was done
     bool hungry = true;
     bool draining = false;
     bool returns = true;          // it may join, or join again
@@ -206,6 +208,8 @@ class coordinator {
   void settle_backups(device_id primary, std::uint64_t answers, const interval_set& fold_set);
   void hand_stolen(device_id victim, device_id thief, const interval_set& ranges);
   void learn_speed(member& m, double subtasks_per_second);
+  void measure(member& m, std::uint64_t done, double time_s);
+  [[nodiscard]] double usual_worker_speed() const;
   [[nodiscard]] double speed_of(const member& m) const;
   [[nodiscard]] double unstarted_of(const member& m) const;
   void distrust(device_id device, const char* what);

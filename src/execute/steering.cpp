@@ -16,6 +16,8 @@ namespace {
 constexpr double back_off_first_s = 1e-3;  // until an idle one looks again,
 constexpr double back_off_most_s = 0.1;    // doubled each time up to here,
 constexpr double looks_most_per_s = 1000;  // or later where so many look: each look goes over all members
+constexpr double fades_s = 2.0;            // a speed is that of the last seconds
+constexpr double known_before_s = 0.5;     // what is known from earlier runs is worth so much of a measurement
 constexpr double unanswered_s = 1.0;       // a participant that does not give back for so long may be frozen
 
 }  // namespace
@@ -34,12 +36,29 @@ void coordinator::learn_speed(member& m, double subtasks_per_second)
   }
 }
 
+/// @param time_s  In which it had work.
+void coordinator::measure(member& m, std::uint64_t done, double time_s)
+{
+  if (m.lately_s == 0 && m.info.subtasks_per_second > 0) {  // measured before: worth a moment
+    m.lately_s = known_before_s;
+    m.lately_done = m.info.subtasks_per_second * known_before_s;
+  }
+  const auto left = std::exp(-time_s / fades_s);
+  m.lately_s = m.lately_s * left + time_s;
+  m.lately_done = m.lately_done * left + static_cast<double>(done);
+  if (m.lately_done > 0) learn_speed(m, m.lately_done / m.lately_s);
+}
+
+/// (Sums of differences: what is left of them may be tiny, and must not be negative.)
+double coordinator::usual_worker_speed() const
+{
+  return known_workers_ > 0.5 && known_speed_ > 0 ? known_speed_ / known_workers_ : 1.0;
+}
+
 double coordinator::speed_of(const member& m) const
 {
   if (m.info.subtasks_per_second > 0) return m.info.subtasks_per_second;
-  // As the others, worker by worker. (Sums of differences: what is left of them may be tiny, and must not be negative.)
-  const auto usual = known_workers_ > 0.5 && known_speed_ > 0 ? known_speed_ / known_workers_ : 1.0;
-  return usual * std::max(m.info.workers, 1u);
+  return usual_worker_speed() * std::max(m.info.workers, 1u);  // as the others
 }
 
 double coordinator::unstarted_of(const member& m) const
@@ -284,7 +303,7 @@ bool coordinator::straggles(device_id number) const
   if (m.link == nullptr || !m.info.own_memory || ledger_.assigned(number).empty()) return false;
   const auto now = world_.now().count;
   const bool silent = m.take_request != 0 && now - m.asked.count > unanswered_s;
-  const auto usual_s = options_.span * std::max(m.info.workers, 1u) / speed_of(m);  // a worker is at a span at least
+  const auto usual_s = options_.span / usual_worker_speed();  // a worker is at a span at least
   const auto long_s = std::max(2 * usual_s, options_.backup_after.count);
   if (m.immovable && unstarted_of(m) / speed_of(m) > long_s) return true;  // nobody else may begin it
   if (!m.hungry && !silent) return false;

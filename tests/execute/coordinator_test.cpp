@@ -261,6 +261,33 @@ TEST_F(Coordinator, LeavesANodeTheTimeThatASpanTakes)
   EXPECT_EQ(links_[1].staged, (intervals{{0, 64}}));
 }
 
+TEST_F(Coordinator, CountsTheTimeInWhichNothingWasDone)
+{
+  begin(1000, {});
+  boss_->taken_back(first, 1, set_of({{500, 1000}}));
+  for (std::uint32_t i = 1; i <= 20; ++i) {  // the first does one in two seconds, and tells more often
+    world_.pass(0.5);
+    boss_->progress(first, 500, i / 4, 500 - i / 4);
+  }
+  boss_->progress(second, 500, 500, 0);  // fifty a second
+  ASSERT_EQ(links_[0].asked_back.size(), 2u);
+  EXPECT_GE(links_[0].asked_back[1].second, 485u);  // of 495, a hundredth stays
+}
+
+TEST_F(Coordinator, BacksUpWhoIsSlowerThanAllOthersAfterTheirTime)
+{
+  begin(4, {.backup_share = 1});
+  boss_->taken_back(first, 1, {});
+  for (int i = 0; i < 100; ++i) {
+    world_.pass(1);
+    boss_->progress(first, 4, i / 50, 2);  // it has become slow: its own usual time would be a minute
+  }
+  boss_->progress(first, 4, 1, 0);
+  world_.pass(3);
+  boss_->tick();
+  EXPECT_EQ(links_[1].staged.size(), 1u);
+}
+
 TEST_F(Coordinator, BacksUpSmallSubtasksTogether)
 {
   begin(100'000, {.span = 16, .backup_share = 1}, 10'000);

@@ -6,13 +6,21 @@
 namespace simulation {
 namespace {
 
+constexpr std::uint32_t attempts_max = 3;  // of a subtask
+
 std::string told(interval range) { return std::to_string(range.begin) + " to " + std::to_string(range.end); }
 
 }  // namespace
 
 checker::checker(world& where, const reference& values, std::uint32_t subtasks, std::uint32_t span,
                  std::size_t participants)
-    : world_{where}, values_{values}, span_{span}, participants_(participants), holder_(subtasks), counted_(subtasks)
+    : world_{where},
+      values_{values},
+      span_{span},
+      participants_(participants),
+      holder_(subtasks),
+      counted_(subtasks),
+      tries_(subtasks)
 {
 }
 
@@ -35,7 +43,27 @@ void checker::job_opened(std::uint32_t device, std::uint32_t job)
   p.seals.clear();
 }
 
-void checker::job_lost(std::uint32_t device) { session_closed(device); }
+void checker::job_lost(std::uint32_t device, const std::vector<interval>& in_flight)
+{
+  for (const auto& range : in_flight) tried(device, range);
+  session_closed(device);
+}
+
+/// In whole spans; what the participant does not have, or a backup has won, is not to blame.
+void checker::tried(std::uint32_t device, interval part)
+{
+  const auto end = std::min<std::uint64_t>((part.end + span_ - 1) / span_ * span_, holder_.size());
+  ++failed_attempts_;
+  for (auto s = part.begin / span_ * span_; s < end; ++s) {
+    if (holder_[s] != device + 1 || counted_[s]) continue;
+    if (++tries_[s] > attempts_max) return world_.wrong("subtask " + std::to_string(s) + " is tried too often");
+  }
+}
+
+std::uint32_t checker::tries(std::int64_t subtask) const
+{
+  return subtask < 0 || subtask >= std::int64_t(tries_.size()) ? 0 : tries_[static_cast<std::size_t>(subtask)];
+}
 
 void checker::drop_grants(std::uint32_t device) { std::replace(holder_.begin(), holder_.end(), device + 1, 0u); }
 

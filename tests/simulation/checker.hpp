@@ -23,7 +23,9 @@ class checker {
   void session_closed(std::uint32_t device);
   void job_opened(std::uint32_t device, std::uint32_t job);
   /// The node said that what it had is lost.
-  void job_lost(std::uint32_t device);
+  void job_lost(std::uint32_t device, const std::vector<interval>& in_flight);
+  /// A participant could not carry out a part of what it has.
+  void tried(std::uint32_t device, interval part);
   [[nodiscard]] std::uint32_t job_of(std::uint32_t device) const { return participants_[device].now.job; }
 
   // What is said
@@ -35,6 +37,8 @@ class checker {
   // What counts
   void committed(const stamped_value& values, const interval_set& fold_set);
   void over() { over_ = true; }
+  [[nodiscard]] std::uint32_t tries(std::int64_t subtask) const;
+  [[nodiscard]] std::uint64_t failed_attempts() const noexcept { return failed_attempts_; }
 
   /// The ledger against itself, and against what was seen.
   void look_at(const fastgpu::detail::coordinator& boss);
@@ -55,6 +59,8 @@ class checker {
   std::vector<seen> participants_;
   std::vector<std::uint32_t> holder_;  // [subtasks], 1 + device
   std::vector<bool> counted_;          // [subtasks]
+  std::vector<std::uint32_t> tries_;   // [subtasks], that failed
+  std::uint64_t failed_attempts_ = 0;
   value total_;
   bool over_ = false;
 };

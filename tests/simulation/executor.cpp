@@ -227,8 +227,6 @@ void model_executor::batch_failed(worker& w)
   ++failures_in_a_row_;
   if (tells_failures_) {
     failed_.emplace_back(w.batch, why);
-    ++facts_.attempts_failed;
-    for (auto s = w.batch.begin; s < w.batch.end; ++s) ++facts_.blamed[s];
     w.batch = {};
     return news();
   }
@@ -278,12 +276,6 @@ void model_executor::finish(failure why)
 {
   finished_ = true;
   why_ = std::move(why);
-  if (why_.subtask >= 0) {
-    ++facts_.attempts_failed;
-    const auto span = plan().span;
-    const auto first = static_cast<std::uint32_t>(why_.subtask) / span * span;
-    for (auto s = first; s < std::min(first + span, plan().subtasks); ++s) ++facts_.blamed[s];
-  }
   news();
 }
 

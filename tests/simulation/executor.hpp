@@ -31,8 +31,6 @@ struct machine {
 struct run_facts {
   const scenario* what = nullptr;
   const reference* values = nullptr;
-  std::vector<std::uint32_t> blamed;  ///< [subtasks], how often each was reported as tried and not done.
-  std::uint64_t attempts_failed = 0;  ///< Reported.
 };
 
 /// Workers take batches at the front, fold into a partial each, and close it when they run dry or are asked to. A

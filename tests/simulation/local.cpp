@@ -66,7 +66,7 @@ void local_participant::leave(const interval_set& in_flight, const failure& why)
 {
   executor_.reset();
   lost_ = true;
-  checker_.session_closed(device_.value);
+  checker_.job_lost(device_.value, in_flight.intervals());
   boss_.left(device_, in_flight, why, false);
 }
 
@@ -121,6 +121,7 @@ void local_participant::look(job_number)
 {
   if (executor_ == nullptr) return;
   for (auto& [range, why] : executor_->take_failed()) {
+    checker_.tried(device_.value, range);
     checker_.returned(device_.value, range);
     boss_.failed(device_, range, false, why);
   }

@@ -122,7 +122,7 @@ void node_link::note_heard(const message& what)
     returned(s->dropped);
   } else if (const auto* lost = std::get_if<fastgpu::detail::partial_lost>(&what);
              lost != nullptr && lost->job == current) {
-    checker_.job_lost(device_.value);
+    checker_.job_lost(device_.value, lost->in_flight);
     ++losses_;
   } else if (std::holds_alternative<fastgpu::detail::job_refused>(what)) {
     refused_ = true;

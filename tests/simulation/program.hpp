@@ -99,6 +99,7 @@ class program final : public program_core, public fastgpu::detail::coordinator_o
   [[nodiscard]] const fastgpu::failure& why() const noexcept { return why_; }
   [[nodiscard]] bool anybody_left() const;
   [[nodiscard]] const fastgpu::detail::coordinator& boss() const noexcept { return boss_; }
+  [[nodiscard]] const checker& watch() const noexcept { return checker_; }
   [[nodiscard]] local_participant* local() noexcept { return local_.get(); }
   void look() { checker_.look_at(boss_); }
 

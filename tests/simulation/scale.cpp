@@ -31,9 +31,23 @@ scenario many(std::uint32_t nodes, std::uint32_t subtasks, bool speed_known)
     s.participants.push_back(p);
   }
   for (auto& p : s.participants) p.subtasks_per_second *= subtasks / (work_s * speed);
+  s.seal_every = 2;
   s.odd.batch_spans_max = 1u << 30;
   s.odd.batch_s_max = 0.05;
   return s;
+}
+
+/// Four equal nodes of which one becomes ten times slower for good, in the midst of it. @return  Seconds.
+double with_straggler(bool slow, double backup_share, bool& right)
+{
+  auto s = many(4, 2000, true);
+  for (auto& p : s.participants) p.subtasks_per_second = 2000 / (work_s * 16);
+  s.steering.backup_share = backup_share;
+  if (slow) s.faults.push_back({work_s / 2, fault_kind::slow, 0, 1e6});
+  const auto r = simulate(s, {.look = false});
+  if (r.wrong) std::printf("%s\n", r.wrong->c_str());
+  right = right && !r.wrong;
+  return r.virtual_seconds;
 }
 
 }  // namespace
@@ -41,6 +55,11 @@ scenario many(std::uint32_t nodes, std::uint32_t subtasks, bool speed_known)
 bool print_scale()
 {
   bool right = true;
+  const auto usual_s = with_straggler(false, 0.05, right);
+  const auto backed_up_s = with_straggler(true, 0.05, right);
+  const auto alone_s = with_straggler(true, 0, right);
+  std::printf("4 nodes: %.2f s. One becomes 10 times slower halfway: %.2f s, without backups %.2f s\n\n", usual_s,
+              backed_up_s, alone_s);
   std::printf(
       "  nodes   subtasks  speeds   efficiency  ended after  messages  a node  steals  in vain  backups  grants   "
       "CPU\n");

@@ -25,7 +25,7 @@ class simulated_run {
         options_{options},
         world_{support::splitmix64(what.seed), options.trace},
         values_{what.subtasks},
-        facts_{&scenario_, &values_, std::vector<std::uint32_t>(what.subtasks)},
+        facts_{&scenario_, &values_},
         events_{world_, always}
   {
     for (std::uint32_t p = 0; p < what.participants.size(); ++p) {
@@ -125,7 +125,11 @@ class simulated_run {
   }
 
   /// Within this time after the last fault has healed the run must end.
-  [[nodiscard]] double patience() const { return 60 + 2 * scenario_.patience + 2 * scenario_.slowest_time(); }
+  [[nodiscard]] double patience() const
+  {
+    const auto attempts = scenario_.poison >= 0 ? 3 : 1;  // each of which may cost all that was done
+    return 60 + 2 * scenario_.patience + 2 * attempts * scenario_.slowest_time();
+  }
 
   [[nodiscard]] std::string state() const
   {
@@ -151,12 +155,10 @@ class simulated_run {
       if (program_->anybody_left()) world_.wrong(told);
     } else if (why.code == errc::retries_exhausted) {
       result_.outcome = "retries exhausted";
-      const auto most = *std::max_element(facts_.blamed.begin(), facts_.blamed.end());
       const auto budget = static_cast<std::uint64_t>(0.1 * scenario_.subtasks) + 20;
       const auto losses = result_.all_faults() > 3 * scenario_.participants.size() + 5;
-      if (facts_.attempts_failed > budget || losses) return;
-      const auto named = why.subtask >= 0 && why.subtask < std::int64_t{scenario_.subtasks};
-      if (most < 3 || !named || facts_.blamed[static_cast<std::size_t>(why.subtask)] < 3) world_.wrong(told);
+      if (program_->watch().failed_attempts() > budget || losses) return;
+      if (program_->watch().tries(why.subtask) < 3) world_.wrong(told);
     } else {
       world_.wrong(told);
     }
