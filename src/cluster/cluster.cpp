@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <fastgpu/error.hpp>
 
 #include "cluster/cluster_core.hpp"
 #include "cluster/device_list.hpp"
@@ -46,6 +49,9 @@ std::vector<std::unique_ptr<detail::device>> own_devices(const cluster_options& 
 cluster::cluster(const cluster_options& options) : core_{new detail::cluster_core{own_devices(options), options}}
 {
   if (options.isolate == isolation::none) return;
+  if (std::getenv(detail::worker_mark) != nullptr) {
+    throw error{errc::invalid_argument, "isolation::process: this is a child already; main() must begin with run_as_worker()"};
+  }
   for (const auto& item : items_of(options.devices)) {
     detail::node_link_options worker;
     worker.address = item.empty() ? "worker" : item;

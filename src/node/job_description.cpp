@@ -77,6 +77,18 @@ std::optional<failure> why_not_remote(const job_data& job)
                        " has several programs whose types read the same, so a node could take another: give their "
                        "operations named types"};
   }
+  // What a message can hold (codec_bounds).
+  constexpr std::uint32_t list_max = 65'535;
+  constexpr std::uint32_t object_bytes_max = 65'536;
+  if (job.shape.bounds != nullptr && job.shape.count >= list_max) {
+    return failure{make_error_code(errc::invalid_argument),
+                   "a list of " + std::to_string(job.shape.count) + " subtasks with costs cannot be sent to nodes: 65,534 at "
+                   "most"};
+  }
+  if (code.kernel_bytes > object_bytes_max || code.operation_bytes > object_bytes_max) {
+    return failure{make_error_code(errc::invalid_argument),
+                   kernel + " cannot be sent to nodes: it or its operation has more than 64 KiB; broadcast() its data"};
+  }
   for (std::uint32_t i = 0; i < job.argument_count; ++i) {
     const auto& a = job.arguments[i];
     const auto argument = "argument " + std::to_string(i) + " of " + kernel;

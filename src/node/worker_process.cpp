@@ -7,6 +7,7 @@
 #include <cstring>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <spawn.h>
 #include <sys/socket.h>
@@ -76,7 +77,15 @@ worker_process::worker_process(const worker_options& options) : name_{options.na
                                    std::to_string(::getpid())};
   std::array<char*, words.size() + 1> arguments{};
   for (std::size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
-  const auto problem = ::posix_spawn(&id_, program.c_str(), &setup.actions, &setup.attributes, arguments.data(), environ);
+  // By this a child knows itself that did not call run_as_worker(), and would start children of its own for ever.
+  std::string mark{worker_mark};
+  mark += "=1";
+  std::vector<char*> variables;
+  for (char** v = environ; *v != nullptr; ++v) variables.push_back(*v);
+  variables.push_back(mark.data());
+  variables.push_back(nullptr);
+  const auto problem =
+      ::posix_spawn(&id_, program.c_str(), &setup.actions, &setup.attributes, arguments.data(), variables.data());
   ::close(ends[1]);
   if (problem != 0) {
     ::close(std::exchange(socket_, -1));

@@ -13,6 +13,9 @@
 
 namespace fastgpu::inline v0::detail {
 
+/// In a worker's environment.
+inline constexpr const char* worker_mark = "FASTGPU_WORKER";
+
 /// What a worker is started with.
 struct worker_options {
   std::string program;  ///< Its path; empty: this process's own.
