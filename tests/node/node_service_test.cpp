@@ -25,6 +25,7 @@ using fastgpu::detail::payload;
 class idle_executor final : public fastgpu::detail::job_executor {
  public:
   std::optional<failure> store(const fastgpu::detail::job_data_piece&, payload&&) override { return std::nullopt; }
+  bool may_run(interval) const override { return true; }
   void grant(std::span<const interval> ranges) override
   {
     for (const auto& range : ranges) granted_.insert(range);

@@ -42,6 +42,7 @@ class model_executor final : public fastgpu::detail::job_executor {
                  fastgpu::detail::executor_owner& owner, bool tells_failures);
 
   [[nodiscard]] std::optional<failure> store(const fastgpu::detail::job_data_piece& piece, payload&& bytes) override;
+  [[nodiscard]] bool may_run(interval) const override { return true; }
   void grant(std::span<const interval> ranges) override;
   void stage(interval range) override;
   [[nodiscard]] interval_set take_back(std::uint64_t subtasks) override;

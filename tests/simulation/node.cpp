@@ -18,6 +18,7 @@ class node_end::told_executor final : public fastgpu::detail::job_executor {
   {
     return does_->store(piece, std::move(bytes));
   }
+  [[nodiscard]] bool may_run(interval range) const override { return does_->may_run(range); }
   void grant(std::span<const interval> ranges) override { does_->grant(ranges); }
   void stage(interval range) override { does_->stage(range); }
   interval_set take_back(std::uint64_t subtasks) override { return does_->take_back(subtasks); }
