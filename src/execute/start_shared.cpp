@@ -97,7 +97,7 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
   how.local.subtasks = table.subtasks;
   how.local.policy = table.policy;
   if (!options.checkpoint.empty()) {
-    how.saved = std::make_unique<checkpoint>(options.checkpoint, identity_of(data, fold, how.numeric_class),
+    how.saved = std::make_unique<checkpoint>(options.checkpoint.str(), identity_of(data, fold, how.numeric_class),
                                              checkpoint_shape{data.shape.count, data.shape.span_log2});
     how.resumed = how.saved->load(data, fold, core->memory());
   }

@@ -158,7 +158,7 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
       ->check(CLI::Range(1, 1000000))
       ->group(group)
       ->capture_default_str();
-  app_.add_option("--checkpoint", options_.checkpoint,
+  app_.add_option("--checkpoint", checkpoint_,
                   "File of what is done; where it is there already, the run goes on from it")
       ->group(group);
   app_.add_flag("--progress", progress_, "Show a progress bar, on a terminal")->group(group);
@@ -177,6 +177,7 @@ int command_line::run(int argc, char** argv, const std::function<bool(session&)>
       if (*argv[i] == '\0') throw usage_error{"an empty argument"};
     }
     app_.parse(argc, argv);
+    options_.checkpoint = checkpoint_;
     if (!options_.checkpoint.empty() && repeat_ > 1) {
       throw usage_error{"--checkpoint with --repeat: the second time nothing would be left to do"};
     }

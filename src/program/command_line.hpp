@@ -120,6 +120,7 @@ class command_line {
   std::vector<std::int64_t> granule_;
   std::string policy_ = "by_speed";
   std::string reduction_ = "ordered";
+  std::string checkpoint_;
   int repeat_ = 1;
   bool progress_ = false;
   std::string trace_;

@@ -55,7 +55,8 @@ TEST(Programs, HaveTheSameTypesWhateverCompilerNamesTheUnnamedNamespace)
   program by_nvcc;
   by_nvcc.types =
       "f() [with K = _GLOBAL__N__53177fd8_6_sig_cu_main::k; V = lib::in<_GLOBAL__N__53177fd8_6_sig_cu_main::k::q>]";
-  EXPECT_EQ(signature_of(by_nvcc), "f() [with K = {anonymous}::k; V = lib::in<{anonymous}::k::q>]");
+  EXPECT_EQ(signature_of(by_nvcc),
+            "f() [with K = {anonymous}::k; V = lib::in<{anonymous}::k::q>], built by " FASTGPU_DETAIL_BUILD);
 }
 
 TEST(Programs, SayWhatTheirArgumentsAre)

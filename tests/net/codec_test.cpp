@@ -205,7 +205,7 @@ TEST(CodecBounds, HoldForOtherMessages)
             "job_data_piece: a box ends before it begins");
   EXPECT_EQ(refusal_of_encoded(job_opened{1, 0, 0, {}}), "job_opened: a node without workers");
   EXPECT_EQ(refusal_of_encoded(job_opened{1, 1, -1, {}}), "job_opened: a number is not finite or below 0");
-  EXPECT_EQ(refusal_of_encoded(job_refused{1, {{25, fastgpu::category()}, ""}}), "job_refused: an unknown error");
+  EXPECT_EQ(refusal_of_encoded(job_refused{1, {{26, fastgpu::category()}, ""}}), "job_refused: an unknown error");
   EXPECT_EQ(refusal_of_encoded(job_refused{1, {{-1, std::generic_category()}, ""}}), "job_refused: an error below 0");
   EXPECT_EQ(refusal_of_encoded(job_refused{1, {errc::internal, "", -2}}), "job_refused: a subtask that cannot be");
   EXPECT_EQ(refusal_of_encoded(job_refused{1, {errc::internal, "", 1, INT64_C(1) << 32}}),

@@ -6,6 +6,7 @@
 #include <fastgpu/assign/policy.hpp>
 #include <fastgpu/cluster/cluster.hpp>
 #include <fastgpu/config.hpp>
+#include <fastgpu/execute/file_name.hpp>
 #include <fastgpu/job.hpp>
 #include <fastgpu/run.hpp>
 #include <fastgpu/seconds.hpp>
@@ -46,7 +47,7 @@ struct run_options {
   /// A file of what is committed, from which the run goes on if it is there; it stays when the run is done, so that the
   /// value is there again at once. Empty: none. Of one job, its inputs, and one build of the program: anything else is
   /// errc::checkpoint_error. The kernel has a registered name, as for nodes.
-  std::string checkpoint{};
+  file_name checkpoint{};
 };
 
 namespace detail {
