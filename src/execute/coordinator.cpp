@@ -91,6 +91,10 @@ void coordinator::left(device_id device, const interval_set& in_flight, const fa
   if (m.thief) stop_robbing(*m.thief);
   m.thief.reset();
 
+  // A backup may be what it died of. One is enough.
+  for (const auto& range : m.staging.intervals()) {
+    if (in_flight.intersects(range)) spoiled_.insert(range);
+  }
   // Backups of what it had count from now on; those that it ran do not.
   std::vector<backup> done;
   std::erase_if(backups_, [&](backup& b) {
@@ -219,6 +223,7 @@ void coordinator::failed(device_id device, interval range, bool staged, const fa
   if (m.link == nullptr || decided_) return note_fenced();
   if (staged) {
     m.staging.erase(range);
+    spoiled_.insert(range);
     std::erase_if(backups_, [&](const backup& b) { return b.by == device && b.range == range; });
     counters_.wasted += range.size();
     return try_later(m);

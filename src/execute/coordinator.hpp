@@ -226,6 +226,7 @@ class coordinator {
   std::vector<std::pair<device_id, interval>> reserved_;
   std::vector<interval_set> moved_;  // [k]: moved more than k times
   std::vector<backup> backups_;
+  interval_set spoiled_;             // backups of these failed, or took their node's work with them
   coordinator_counters counters_;
   std::uint64_t losses_ = 0;         // since the last commit
   double known_speed_ = 0;           // of all whose speed is known, and their

@@ -321,6 +321,7 @@ bool coordinator::back_up_for(device_id idle)
     if (d == idle.value || !straggles({d})) continue;
     auto left = ledger_.assigned({d});
     for (const auto& b : backups_) left.erase(b.range);
+    left.erase(spoiled_);
     if (left.empty()) continue;
     const auto last = left.intervals().back();  // what it would come to last
     // As much as is soon done, or the end of a run of small subtasks would cost a message for each of them.

@@ -78,6 +78,7 @@ void node_service::on(job_data_piece& m, payload&& bytes)
       j->waiting.push_back(std::move(g));
     }
   }
+  if (draining_) look(number);
 }
 
 void node_service::on(const grant_ranges& m)
@@ -97,6 +98,7 @@ void node_service::on(const grant_ranges& m)
   } else {
     start(m.job, *j, g);
   }
+  if (draining_) look(m.job);
 }
 
 void node_service::start(job_number number, job& j, const waiting_grant& g)
@@ -119,7 +121,10 @@ void node_service::start(job_number number, job& j, const waiting_grant& g)
 
 void node_service::on(const take_back& m)
 {
-  if (auto* j = find(m.job)) give_back(m.job, *j, m.request, m.subtasks);
+  auto* j = find(m.job);
+  if (j == nullptr) return;
+  give_back(m.job, *j, m.request, m.subtasks);
+  look(m.job);  // what was given back may have been all that a seal waited for
 }
 
 void node_service::give_back(job_number number, job& j, std::uint32_t request, std::uint64_t subtasks)
@@ -254,6 +259,7 @@ void node_service::drain()
   if (std::exchange(draining_, true)) return;
   host_.send(node_drains{}, nullptr);
   for (auto& [number, j] : jobs_) give_back(number, j, 0, ~std::uint64_t{0});
+  look_at_all();
   check_drained();
 }
 
@@ -284,12 +290,17 @@ std::optional<seconds> node_service::next_tick() const
   return next;
 }
 
-void node_service::tick()
+void node_service::look_at_all()
 {
-  const auto now = world_.now().count;
   std::vector<job_number> numbers;
   for (const auto& [number, j] : jobs_) numbers.push_back(number);
   for (const auto number : numbers) look(number);  // which may end a job
+}
+
+void node_service::tick()
+{
+  const auto now = world_.now().count;
+  look_at_all();
   for (auto& [number, j] : jobs_) {
     if (!j.next_progress || j.next_progress->count > now) continue;
     const auto state = j.executor->state();

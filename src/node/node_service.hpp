@@ -111,6 +111,7 @@ class node_service final : public executor_owner {
   void seal(job_number number, job& j, std::uint64_t answers);
   void tell_progress(job_number number, job& j);
   [[nodiscard]] std::uint64_t unstarted(const job& j) const;
+  void look_at_all();
   void check_drained();
 
   environment& world_;

@@ -288,6 +288,19 @@ TEST_F(Coordinator, BacksUpWhoIsSlowerThanAllOthersAfterTheirTime)
   EXPECT_EQ(links_[1].staged.size(), 1u);
 }
 
+TEST_F(Coordinator, BacksNothingUpAgainThatANodeDiedOf)
+{
+  begin(4, {.backup_share = 1});
+  boss_->taken_back(first, 1, {});
+  boss_->progress(first, 4, 0, 0);
+  world_.pass(10);
+  boss_->tick();
+  ASSERT_EQ(links_[1].staged, (intervals{{3, 4}}));
+  boss_->left(second, set_of({{3, 4}}), died, true);
+  boss_->joined(second, links_[1], {.workers = 1, .subtasks_per_second = 10});
+  EXPECT_EQ(links_[1].staged, (intervals{{3, 4}, {2, 3}}));
+}
+
 TEST_F(Coordinator, BacksUpSmallSubtasksTogether)
 {
   begin(100'000, {.span = 16, .backup_share = 1}, 10'000);

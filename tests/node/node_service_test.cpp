@@ -1,5 +1,6 @@
 #include "node/node_service.hpp"  // first: shows that the header stands alone
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,9 +34,20 @@ class idle_executor final : public fastgpu::detail::job_executor {
   void stage(interval) override {}
   interval_set take_back(std::uint64_t) override { return std::exchange(granted_, {}); }
   void revoke(const interval_set&) override {}
-  fastgpu::detail::sealed_payload take_sealed() override { return {}; }
-  executor_state state() const override { return {.held = granted_.count(), .unstarted = granted_.count()}; }
+  fastgpu::detail::sealed_payload take_sealed() override
+  {
+    fastgpu::detail::sealed_payload all;
+    std::swap(all.fold_set, folded);
+    all.counter = all.fold_set.count();
+    return all;
+  }
+  executor_state state() const override
+  {
+    return {.held = granted_.count(), .unstarted = granted_.count(), .sealed = !folded.empty()};
+  }
   failure why() const override { return {}; }
+
+  interval_set folded;  // though it was never run
 
  private:
   interval_set granted_;
@@ -57,7 +69,9 @@ class NodeService : public testing::Test, public fastgpu::detail::node_host {
   fastgpu::detail::opened_job open(const open_job&, fastgpu::detail::executor_owner&) override
   {
     fastgpu::detail::opened_job opened;
-    opened.executor = std::make_unique<idle_executor>();
+    auto made = std::make_unique<idle_executor>();
+    executor_ = made.get();
+    opened.executor = std::move(made);
     return opened;
   }
   std::vector<fastgpu::device_info> devices() const override { return {}; }
@@ -68,6 +82,7 @@ class NodeService : public testing::Test, public fastgpu::detail::node_host {
   std::vector<message> sent_;
   std::vector<std::string> breaches_;
   int drained_ = 0;
+  idle_executor* executor_ = nullptr;
   fastgpu::detail::node_service service_;
 };
 
@@ -83,6 +98,23 @@ TEST_F(NodeService, RefusesAGrantOfWhatItHas)
   hear(grant_ranges{.job = 1, .ranges = {{0, 10}}});
   hear(grant_ranges{.job = 1, .ranges = {{9, 11}}});
   EXPECT_EQ(breaches_.size(), 1u);
+}
+
+TEST_F(NodeService, SealsOnceAllThatWaitedForDataIsGivenBack)
+{
+  hear(grant_ranges{.job = 1, .ranges = {{0, 10}}});
+  hear(grant_ranges{.job = 1, .pieces = 1, .ranges = {{10, 20}}});
+  executor_->folded.insert(interval{0, 10});
+  (void)executor_->take_back(10);
+  const auto seals = [&] {
+    return std::count_if(sent_.begin(), sent_.end(), [](const message& m) {
+      return std::holds_alternative<fastgpu::detail::job_sealed>(m);
+    });
+  };
+  service_.look(1);
+  EXPECT_EQ(seals(), 0) << "more is to come";
+  hear(fastgpu::detail::take_back{.job = 1, .request = 1, .subtasks = 10});
+  EXPECT_EQ(seals(), 1);
 }
 
 TEST_F(NodeService, IsDrainedOnceItHasGivenBackWhatWaitedBehindABackup)

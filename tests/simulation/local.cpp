@@ -91,6 +91,7 @@ void local_participant::take_back(std::uint32_t request, std::uint64_t subtasks)
   later([this, request, ranges = std::move(taken)] {
     for (const auto& range : ranges.intervals()) checker_.returned(device_.value, range);
     boss_.taken_back(device_, request, ranges);
+    if (executor_ != nullptr) look(0);  // it may have been all that a seal waited for
   });
 }
 
