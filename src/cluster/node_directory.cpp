@@ -7,11 +7,14 @@
 #include <thread>
 #include <utility>
 
+#include <fastgpu/observe/log.hpp>
+
 namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr int patience_ms = 300;
-constexpr int worker_patience_ms = 5000;
+constexpr double worker_patience_s = 5;
+constexpr double caller_patience_s = 60;
 
 }  // namespace
 
@@ -113,15 +116,23 @@ node_id node_directory::add(node_link_options options)
   return id;
 }
 
-void node_directory::await_workers()
+void node_directory::await_devices(seconds most)
 {
-  bool coming = true;
-  for (int i = 0; i < worker_patience_ms && coming && devices().empty(); ++i) {
-    net_.run([&] {
-      coming = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->is_worker(); });
-    });
-    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  bool worker = false;
+  bool accepts = false;
+  net_.run([&] {
+    worker = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->is_worker(); });
+    accepts = !listeners_.empty();
+  });
+  if (!worker && !accepts) return;
+  auto patience_s = accepts ? caller_patience_s : worker_patience_s;
+  if (most.count > 0) patience_s = std::min(patience_s, most.count);
+  if (accepts && devices().empty()) {
+    log_line(log_level::warning, "there is no device yet; a node may connect within " +
+                                     std::to_string(static_cast<int>(patience_s)) + " s");
   }
+  std::unique_lock lock{mutex_};
+  changed_.wait_for(lock, std::chrono::duration<double>{patience_s}, [&] { return !devices_.empty(); });
 }
 
 std::vector<device_info> node_directory::devices() const
@@ -157,6 +168,7 @@ void node_directory::note_devices()
   const std::scoped_lock lock{mutex_};
   devices_ = std::move(all);
   trouble_ = std::move(trouble);
+  changed_.notify_all();
 }
 
 }  // namespace fastgpu::inline v0::detail

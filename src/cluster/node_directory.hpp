@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -43,8 +44,9 @@ class node_directory {
   /// Takes nodes that dial in at `address` from now on. @return  The address, with the port it got.
   std::string accept(const std::string& address, const std::optional<credentials>& as, const session_limits& limits);
 
-  /// Waits for a worker process that is being started anew, where there is no other device.
-  void await_workers();
+  /// Where there is no device: waits for a worker process that is being started anew, or a node that may dial in.
+  /// @param most  0: as long as is usual.
+  void await_devices(seconds most);
 
   /// What the nodes offered last, in their order, those of unreachable nodes left out. `id` is left to the caller.
   [[nodiscard]] std::vector<device_info> devices() const;
@@ -68,6 +70,7 @@ class node_directory {
   mutable std::mutex mutex_;             // leaf lock
   std::vector<device_info> devices_;     // guarded by mutex_
   std::string trouble_;                  // guarded by mutex_
+  std::condition_variable changed_;      // with mutex_, of devices_
 };
 
 }  // namespace fastgpu::inline v0::detail

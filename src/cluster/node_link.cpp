@@ -56,8 +56,8 @@ void node_link::adopt(byte_stream stream)
 void node_link::spawn()
 {
   try {
-    worker_ = std::make_unique<worker_process>(*options_.worker);
-    connected(worker_->stream(on_));
+    worker_ = std::make_unique<worker_process>(on_, *options_.worker);
+    connected(worker_->stream());
   } catch (const error& e) {
     worker_.reset();
     on_.post([this, why = e.why()] { try_later(why); });
@@ -129,7 +129,9 @@ void node_link::received(connection&, message&& what, payload&& bytes)
 
 void node_link::suspected(connection&, bool now)
 {
-  if (now) log_line(log_level::info, "node " + name_ + " has been silent for a while");
+  if (now) log_line(log_level::info, "node " + name_ + " has been silent for a while; it is given nothing new");
+  const auto users = users_;
+  for (auto* user : users) user->node_suspected(*this, now);
 }
 
 void node_link::closed(connection& which, const failure& why)

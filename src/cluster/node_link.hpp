@@ -30,6 +30,8 @@ class node_user {
   /// @return  Whether the message was for it.
   virtual bool received(node_link& node, message& what, payload& bytes) = 0;
   virtual void node_drains(node_link& node) = 0;
+  /// Nothing has come from it for a while (`now`), or something has again.
+  virtual void node_suspected(node_link& node, bool now) = 0;
 
  protected:
   ~node_user() = default;

@@ -161,6 +161,13 @@ void coordinator::drains(device_id device)
   m.returns = false;
 }
 
+void coordinator::suspected(device_id device, bool now)
+{
+  auto& m = at(device);
+  if (m.link == nullptr || std::exchange(m.suspect, now) == now) return;
+  find_work();
+}
+
 void coordinator::progress(device_id device, std::uint64_t granted, std::uint64_t done, std::uint64_t unstarted)
 {
   auto& m = at(device);

@@ -126,6 +126,9 @@ class coordinator {
   /// It gives back what it has not started, and takes no more.
   void drains(device_id device);
 
+  /// Nothing is heard of it: until that changes it gets no work, and what it has may be backed up.
+  void suspected(device_id device, bool now);
+
   /// Since it joined it was granted `granted` subtasks as far as it knows, and has run `done`; `unstarted` are not begun.
   void progress(device_id device, std::uint64_t granted, std::uint64_t done, std::uint64_t unstarted);
   void taken_back(device_id device, std::uint32_t request, const interval_set& ranges);
@@ -164,6 +167,7 @@ class coordinator {
     double lately_s = 0;          // and time, also such in which none was done
     bool hungry = true;
     bool draining = false;
+    bool suspect = false;
     bool returns = true;          // it may join, or join again
     seconds hungry_since{};
     std::uint64_t seals = 0;
@@ -190,7 +194,10 @@ class coordinator {
 
   [[nodiscard]] member& at(device_id device) { return members_.at(device.value); }
   [[nodiscard]] const member& at(device_id device) const { return members_.at(device.value); }
-  [[nodiscard]] bool takes_work(const member& m) const { return m.link != nullptr && !m.draining; }
+  [[nodiscard]] bool takes_work(const member& m) const 
+  {
+    return m.link != nullptr && !m.draining && !m.suspect;
+  }
   [[nodiscard]] interval_set suspects_among(device_id device, const interval_set& in_flight) const;
   void note_hunger(member& m);
 

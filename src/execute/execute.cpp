@@ -92,8 +92,10 @@ std::vector<device_info> choose_devices(const cluster_core& core, const job_data
 fold_kind check_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const run_options& options)
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
-  if (!(options.deadline.count >= 0) || !(options.seal_every.count >= 0) || !(options.batches.target.count >= 0)) {
-    throw error{errc::invalid_argument, "run_options: deadline, seal_every and batches.target are at least 0"};
+  for (const auto time : {options.deadline, options.seal_every, options.batches.target, options.subtask_timeout}) {
+    if (time.count >= 0) continue;
+    throw error{errc::invalid_argument,
+                "run_options: deadline, seal_every, subtask_timeout and batches.target are at least 0"};
   }
   const auto& data = job->data;
   const auto fold = choose_fold(data, options.reduction);

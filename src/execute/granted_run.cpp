@@ -152,11 +152,15 @@ granted_state run_state::state() const
   for (std::uint32_t d = 0; d < devices_.size(); ++d) s.held += ledger_.assigned({d}).count();
   for (const auto& w : workers_) {
     s.unstarted += w.deque.size();
-    s.done += w.done.load(std::memory_order_relaxed);
+    s.done += w.done.read();
+    s.busy_s += static_cast<double>(w.busy_ns.read()) * 1e-9;
+    s.batches += w.batches.read();
+    s.steals += w.steals.read();
   }
   s.hungry = s.unstarted == 0;
   s.sealed = total_->fold_set().count() + dropped_.count();
   s.finished = phase() != run_phase::running;
+  s.retries = grants_.retries();
   return s;
 }
 

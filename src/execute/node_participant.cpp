@@ -69,6 +69,12 @@ void node_participant::node_drains(node_link&)
   changed_();
 }
 
+void node_participant::node_suspected(node_link&, bool now)
+{
+  machine_.suspected(now);
+  changed_();
+}
+
 void node_participant::send(message what, std::shared_ptr<const payload> bytes)
 {
   node_.send(std::move(what), std::move(bytes));

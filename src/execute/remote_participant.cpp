@@ -37,6 +37,8 @@ void remote_participant::session_opened(double latency_s, double bytes_per_secon
 {
   if (state_ == state::over) return;
   Expects(state_ == state::away);
+  earlier_jobs_.clear();
+  job_ = 0;
   latency_s_ = latency_s;
   bytes_per_second_ = bytes_per_second;
   losses_ = 0;
@@ -46,9 +48,11 @@ void remote_participant::session_opened(double latency_s, double bytes_per_secon
 void remote_participant::open()
 {
   auto m = host_.describe();
+  if (job_ != 0) earlier_jobs_.push_back(job_);
   m.job = job_ = host_.next_job();
   state_ = state::opening;
   pieces_ = 0;
+  earlier_work_ += std::exchange(work_, {});
   host_.send(std::move(m), nullptr);
 }
 
@@ -69,6 +73,11 @@ void remote_participant::close()
   given_back_.reset();
 }
 
+void remote_participant::suspected(bool now)
+{
+  if (state_ == state::joined) boss_.suspected(device_, now);
+}
+
 void remote_participant::node_drains() { boss_.drains(device_); }
 
 bool remote_participant::received(message& what, payload& bytes)
@@ -77,7 +86,11 @@ bool remote_participant::received(message& what, payload& bytes)
       [&]<class M>(M& m) {
         if constexpr (requires { on(std::as_const(m)); } || requires { on(std::as_const(m), std::move(bytes)); }) {
           const bool before = planted(bug::fence_off_by_one) && m.job < job_ && m.job + 3 > job_;
-          if (m.job != job_ && !before && !planted(bug::no_fence)) return false;
+          if (m.job != job_ && !before && !planted(bug::no_fence)) {
+            const bool mine = std::find(earlier_jobs_.begin(), earlier_jobs_.end(), m.job) != earlier_jobs_.end();
+            if (mine) boss_.note_fenced();
+            return mine;
+          }
           if (state_ != state::opening && state_ != state::joined) {
             boss_.note_fenced();
           } else if constexpr (requires { on(std::as_const(m)); }) {
@@ -105,8 +118,17 @@ void remote_participant::on(const job_opened& m)
     host_.send(piece.where, std::move(piece.bytes));
   }
   state_ = state::joined;
+  took_part_ = true;
+  numeric_classes_ = m.numeric_classes;
   boss_.joined(device_, *this,
                {std::max(m.workers, 1u), std::max(m.subtasks_per_second, 0.0), latency_s_, bytes_per_second_, true});
+}
+
+work_report remote_participant::work() const
+{
+  auto all = earlier_work_;
+  all += work_;
+  return all;
 }
 
 void remote_participant::on(const job_refused& m)
@@ -215,7 +237,9 @@ void remote_participant::on(const job_sealed& m, payload&& bytes)
   auto dropped = set_of(m.dropped);
   if (!fold_set || !dropped) return cut("a partial's fold-set overlaps itself");
   std::unique_ptr<arrived_values> values;
+  work_ = m.work;
   if (!fold_set->empty()) {
+    last_sealed_ = world_.now();
     auto unpacked = host_.unpack(*fold_set, std::move(bytes));
     if (!unpacked.has_value()) return host_.cut(unpacked.error());
     values = std::move(unpacked).value();

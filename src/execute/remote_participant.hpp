@@ -70,6 +70,14 @@ class remote_participant final : public participant {
   /// @return  Whether the message was this job's.
   bool received(message& what, payload& bytes);
   void node_drains();
+  void suspected(bool now);
+  [[nodiscard]] bool took_part() const noexcept { return took_part_; }
+  /// What its workers did, as far as it told with its seals.
+  [[nodiscard]] work_report work() const;
+  /// When its last partial came; nothing before the first.
+  [[nodiscard]] std::optional<seconds> last_sealed() const noexcept { return last_sealed_; }
+  /// Of the devices that it runs the job on.
+  [[nodiscard]] const std::vector<std::string>& numeric_classes() const noexcept { return numeric_classes_; }
   /// The run is over, here for good: sessions may come and go.
   void close();
 
@@ -112,6 +120,12 @@ class remote_participant final : public participant {
   std::uint64_t pieces_ = 0;       // sent of this incarnation
   std::deque<interval> waiting_;   // granted to it and not sent
   std::optional<std::pair<std::uint32_t, interval_set>> given_back_;  // of what waited: told at the next tick
+  work_report work_;               // of this incarnation,
+  work_report earlier_work_;       // and of those before
+  std::optional<seconds> last_sealed_;
+  bool took_part_ = false;
+  std::vector<job_number> earlier_jobs_;  // of this session
+  std::vector<std::string> numeric_classes_;
   seconds reopen_at_{};
   double reopen_after_s_ = 0;
   std::uint32_t losses_ = 0;

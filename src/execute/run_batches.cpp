@@ -28,8 +28,9 @@ std::uint32_t whole_spans(std::uint32_t n, std::uint32_t span) { return n / span
 void run_state::launch(std::uint32_t worker, interval batch)
 {
   auto& me = workers_[worker];
-  ++me.batches;
-  me.measuring = options_.batches.how != batching::kind::fixed || me.trace || me.batches % fixed_batches_a_measure == 1;
+  me.batches.add(1);
+  me.measuring = options_.batches.how != batching::kind::fixed || me.trace ||
+                 me.batches.read() % fixed_batches_a_measure == 1;
   const auto begin_ns = me.measuring && !me.back_to_back ? since_start() : me.last_ns;
   if (me.first_ns.load(std::memory_order_relaxed) < 0) me.first_ns.store(begin_ns, std::memory_order_relaxed);
   if (board_ != nullptr) show_on_board(worker, batch);
@@ -51,7 +52,7 @@ void run_state::show_on_board(std::uint32_t worker, interval more) const noexcep
   for (const auto& [batch, begin] : workers_[worker].under_way) {
     all = all.empty() ? batch : interval{std::min(all.begin, batch.begin), std::max(all.end, batch.end)};
   }
-  board_->write(worker, board_job_, all);
+  board_->write(worker, board_job_, all, options_.subtask_timeout);
 }
 
 /// Looks after the oldest batch under way.
@@ -79,7 +80,7 @@ void run_state::poll(std::uint32_t worker)
 void run_state::count_done(worker_slot& me, interval batch, std::int64_t begin_ns)
 {
   me.failures_in_a_row = 0;
-  me.done.store(me.done.load(std::memory_order_relaxed) + batch.size(), std::memory_order_relaxed);
+  me.done.add(batch.size());
   if (me.measuring) measure(me, batch, begin_ns);
 }
 
@@ -116,8 +117,7 @@ void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
   const bool sampled = options_.batches.how == batching::kind::fixed && !me.trace;
   me.back_to_back = !sampled;
   const auto weight = sampled ? std::int64_t{fixed_batches_a_measure} : std::int64_t{1};
-  me.busy_ns.store(me.busy_ns.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(took * weight),
-                   std::memory_order_relaxed);
+  me.busy_ns.add(static_cast<std::uint64_t>(took * weight));
   if (me.trace) me.trace->add({trace_kind::batch, begin_ns, end_ns, batch});
   if (options_.batches.how != batching::kind::adaptive) return;
 
@@ -168,7 +168,7 @@ interval run_state::next_batch(std::uint32_t worker)
     auto stolen = steal_from_sibling(worker);
     if (stolen.empty()) stolen = steal_from_device(worker);
     if (stolen.empty()) return {};
-    ++me.steals;
+    me.steals.add(1);
     if (me.trace) me.trace->add({trace_kind::steal, since_start(), since_start(), stolen});
     return first_of(me, stolen);
   }
@@ -201,7 +201,7 @@ double run_state::speed_of(const worker_slot& w) const noexcept
   const auto first = w.first_ns.load(std::memory_order_relaxed);
   if (first < 0) return 0;
   const auto time = static_cast<double>(since_start() - first);
-  return time <= 0 ? 0 : static_cast<double>(w.done.load(std::memory_order_relaxed)) / time;
+  return time <= 0 ? 0 : static_cast<double>(w.done.read()) / time;
 }
 
 interval run_state::steal_from_sibling(std::uint32_t worker)

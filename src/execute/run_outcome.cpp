@@ -261,9 +261,9 @@ void run_state::fill_summary()
     std::int64_t first = -1;
     for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
       const auto& slot = workers_[w];
-      ds.batches += slot.batches;
-      ds.steals += slot.steals;
-      ds.busy_s += static_cast<double>(slot.busy_ns.load(std::memory_order_relaxed)) * 1e-9;
+      ds.batches += slot.batches.read();
+      ds.steals += slot.steals.read();
+      ds.busy_s += static_cast<double>(slot.busy_ns.read()) * 1e-9;
       ds.finished_s = std::max(ds.finished_s, static_cast<double>(slot.last_ns) * 1e-9);
       const auto began = slot.first_ns.load(std::memory_order_relaxed);
       if (began >= 0 && (first < 0 || began < first)) first = began;

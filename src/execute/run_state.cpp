@@ -309,13 +309,13 @@ progress run_state::current_progress() const
   std::uint64_t done = 0;
   {
     const auto lock = lock_soon(mutex_);  // a lost device's workers are gone: their counts stay as they are summed
-    for (const auto& slot : workers_) done += slot.done.load(std::memory_order_relaxed);
+    for (const auto& slot : workers_) done += slot.done.read();
     // What a lost device did and did not commit is to be done again.
     for (const auto& device : devices_) {
       if (!device.loss_reported) continue;
       std::uint64_t of_device = 0;
       for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
-        of_device += workers_[w].done.load(std::memory_order_relaxed);
+        of_device += workers_[w].done.read();
       }
       done -= of_device - std::min(of_device, device.subtasks);
     }

@@ -18,6 +18,7 @@
 
 #include "aggregate/partial.hpp"
 #include "cluster/cluster_core.hpp"
+#include "detail/own_counter.hpp"
 #include "device/device.hpp"
 #include "execute/grants.hpp"
 #include "execute/in_flight_board.hpp"
@@ -72,6 +73,10 @@ struct granted_state {
   bool hungry = false;        ///< None of them is left to start.
   std::uint64_t sealed = 0;   ///< Subtasks that take_sealed() would give.
   bool finished = false;
+  double busy_s = 0;          ///< Of its workers, in batches.
+  std::uint64_t batches = 0;
+  std::uint64_t steals = 0;
+  std::uint64_t retries = 0;
 };
 
 /// The work-stealing executor of one run.
@@ -163,8 +168,10 @@ class run_state final : public run_core {
  private:
   struct alignas(64) worker_slot {
     interval_deque deque;
-    alignas(64) std::atomic<std::uint64_t> done = 0;     // subtasks; written by the worker, read by all
-    std::atomic<std::uint64_t> busy_ns = 0;
+    alignas(64) own_counter done;                        // subtasks; the worker's, as all of these
+    own_counter busy_ns;
+    own_counter batches;
+    own_counter steals;
     std::atomic<std::int64_t> first_ns = -1;             // since the start; when it took its first batch
     // The rest belongs to the worker.
     std::unique_ptr<device_session> session;
@@ -177,8 +184,6 @@ class run_state final : public run_core {
     std::uint32_t batch = 1;
     std::uint32_t failures_in_a_row = 0;
     std::uint32_t seal_seen = 0;
-    std::uint64_t batches = 0;
-    std::uint64_t steals = 0;
     std::int64_t last_ns = 0;
     std::optional<trace_buffer> trace;
     bool measuring = true;  // this batch is timed

@@ -31,11 +31,21 @@ double input_bytes(const job_data& job)
   return bytes;
 }
 
-shared_job describe(const shared_run& run, const ref<const job_storage>& job, const run_options& options,
-                    fold_kind fold, const std::string& numeric_class, memory_source& memory, std::uint64_t random_a,
+job_terms terms_of(const run_options& options)
+{
+  constexpr double for_ever_s = 1e9;  // an infinite time does not travel
+  return {options.need,
+          options.priority,
+          static_cast<std::uint8_t>(options.batches.how),
+          std::max(options.batches.size, 1u),
+          std::min(options.batches.target.count, for_ever_s),
+          std::min(options.subtask_timeout.count, for_ever_s)};
+}
+
+shared_job describe(const ref<const job_storage>& job, const run_options& options, fold_kind fold,
+                    const std::string& numeric_class, memory_source& memory, std::uint64_t random_a,
                     std::uint64_t random_b)
 {
-  (void)run;
   const auto& data = job->data;
   shared_job what{job, fold, &memory, {}, 0};
   auto& m = what.description;
@@ -50,6 +60,7 @@ shared_job describe(const shared_run& run, const ref<const job_storage>& job, co
   m.seal_every_s = value_bytes <= small_value_bytes ? options.seal_every.count : std::max(options.seal_every.count, 30.0);
   if (options.seal_every.count == 0) m.seal_every_s = 0;
   m.numeric_class = numeric_class;
+  m.terms = terms_of(options);
   if (const auto bytes = input_bytes(data); bytes > 0) {
     const auto of_each = bytes / data.shape.count;
     const auto span = 1u << data.shape.span_log2;
@@ -57,6 +68,14 @@ shared_job describe(const shared_run& run, const ref<const job_storage>& job, co
     what.subtasks_of_data = (static_cast<std::uint32_t>(n) + span - 1) / span * span;
   }
   return what;
+}
+
+/// Of several classes all are named.
+void add_class(std::string& all, const std::string& one)
+{
+  if (all.find(one) != std::string::npos) return;
+  if (!all.empty()) all += ", ";
+  all += one;
 }
 
 coordinator_options options_of(const job_data& job)
@@ -73,7 +92,7 @@ shared_machinery::shared_machinery(shared_run& of)
     : of_{&of},
       net_{of.core_->directory().net()},
       directory_{of.core_->directory()},
-      what_{describe(of, of.job_, of.options_, of.fold_, of.how_.numeric_class, of.core_->memory(),
+      what_{describe(of.job_, of.options_, of.fold_, of.how_.numeric_class, of.core_->memory(),
                      of.core_->random(), of.core_->random())},
       boss_{net_, *this, of.job_->data.shape.count, options_of(of.job_->data)},
       total_{of.job_->data, of.fold_, of.core_->memory()},
@@ -106,12 +125,15 @@ void shared_machinery::start()
     }
   }
   directory_.enroll(*this);
+  started_ = net_.now();
   begin_at_ = seconds{net_.now().count + (local_ ? wait_for_nodes_s : wait_for_any_node_s)};
   settle();
 }
 
 void shared_machinery::add_node(node_link& node)
 {
+  const auto& out = of_->how_.kept_out;
+  if (std::find(out.begin(), out.end(), node.id()) != out.end()) return;
   const auto device = boss_.add();
   nodes_.push_back(std::make_unique<node_participant>(net_, node, what_, boss_, device, [this] { settle(); }));
 }
@@ -320,14 +342,31 @@ void shared_machinery::fill_summary()
   if (!local_) s.devices.clear();
   auto next = static_cast<std::uint32_t>(of_->core_->devices().size());
   for (const auto& n : nodes_) {
-    device_summary d;
-    d.id = {next++};
-    d.name = n->node().name();
-    d.subtasks = boss_.committed(n->device());
-    d.share = count == 0 ? 0 : static_cast<double>(d.subtasks) / count;
-    d.lost = d.subtasks > 0 && !boss_.joined(n->device()) && !boss_.drained(n->device());
-    s.devices.push_back(std::move(d));
+    s.devices.push_back(summary_of(*n, {next++}));
+    const auto& d = s.devices.back();
+    s.batches += d.batches;
+    s.steals += d.steals;
+    if (d.subtasks == 0) continue;
+    for (const auto& one : n->machine().numeric_classes()) add_class(s.numeric_class, one);
   }
+}
+
+device_summary shared_machinery::summary_of(node_participant& node, device_id id) const
+{
+  const auto count = what_.job->data.shape.count;
+  const auto work = node.machine().work();
+  device_summary d;
+  d.id = id;
+  d.name = node.node().name();
+  d.subtasks = boss_.committed(node.device());
+  d.share = count == 0 ? 0 : static_cast<double>(d.subtasks) / count;
+  d.batches = work.batches;
+  d.steals = work.steals;
+  d.retries = work.retries;
+  d.busy_s = work.busy_s;
+  if (const auto last = node.machine().last_sealed()) d.finished_s = last->count - started_.count;
+  d.lost = node.machine().took_part() && !boss_.joined(node.device()) && !boss_.drained(node.device());
+  return d;
 }
 
 }  // namespace fastgpu::inline v0::detail

@@ -99,6 +99,7 @@ class node_participant final : public node_user, private remote_host {
   void session_closed(node_link& node, const failure& why) override;
   bool received(node_link& node, message& what, payload& bytes) override;
   void node_drains(node_link& node) override;
+  void node_suspected(node_link& node, bool now) override;
 
  private:
   void open_job_on(node_link& node);
@@ -148,6 +149,7 @@ class shared_machinery final : private coordinator_owner,
   void ring();
   void deliver();
   void fill_summary();
+  [[nodiscard]] device_summary summary_of(node_participant& node, device_id id) const;
 
   shared_run* of_;  // null once delivered
   network& net_;
@@ -159,6 +161,7 @@ class shared_machinery final : private coordinator_owner,
   device_id local_device_;
   std::vector<std::unique_ptr<node_participant>> nodes_;
   alarm alarm_;
+  seconds started_{};
   seconds begin_at_{};
   bool begun_ = false;
   bool delivering_ = false;

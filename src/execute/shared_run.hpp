@@ -31,7 +31,7 @@ struct shared_start {
   placement local;                 ///< Names this process's devices that take part, without ranges; may be empty.
   std::vector<interval> local_ranges;
   std::vector<std::pair<node_id, interval>> node_ranges;
-  std::vector<node_id> nodes;      ///< That take part from the start; others may come later.
+  std::vector<node_id> kept_out;   ///< Nodes that were there, and the placement does not name. Others may come later.
   std::string numeric_class;       ///< The only one that may take part; empty: any.
   std::string policy;
   double assign_s = 0;

@@ -60,7 +60,7 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
                            const run_options& options, fold_kind fold)
 {
   const auto& data = job->data;
-  if (core->devices().empty()) core->directory().await_workers();
+  if (core->devices().empty()) core->directory().await_devices(options.deadline);
   shared_start how;
   placement made;
   if (given == nullptr) {
@@ -93,6 +93,11 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
       how.numeric_class = info.numeric_class;  // of all of them the same
     }
   }
+  for (const auto& d : all) {
+    const bool named = std::any_of(table.entries.begin(), table.entries.end(),
+                                   [&](const auto& entry) { return all.at(entry.device.value).node == d.node; });
+    if (!here(d) && !named) how.kept_out.push_back(d.node);
+  }
   how.local.shape = table.shape;
   how.local.subtasks = table.subtasks;
   how.local.policy = table.policy;
@@ -101,7 +106,9 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
                                              checkpoint_shape{data.shape.count, data.shape.span_log2});
     how.resumed = how.saved->load(data, fold, core->memory());
   }
-  const ref<shared_run> run{new shared_run{core, job, options, fold, std::move(how)}};
+  auto terms = options;
+  if (given != nullptr) terms.need = {};
+  const ref<shared_run> run{new shared_run{core, job, terms, fold, std::move(how)}};
   run->start();
   return run;
 }

@@ -188,7 +188,7 @@ const coordinator::member* coordinator::longest(device_id thief, device_id& vict
   double most = 0;
   for (std::uint32_t d = 0; d < members_.size(); ++d) {
     const auto& m = members_[d];
-    if (d == thief.value || m.link == nullptr || m.take_request != 0 || m.immovable) continue;
+    if (d == thief.value || m.link == nullptr || m.suspect || m.take_request != 0 || m.immovable) continue;
     const auto time = unstarted_of(m) / speed_of(m);
     if (time > most) {
       most = time;
@@ -306,8 +306,8 @@ bool coordinator::straggles(device_id number) const
   const auto usual_s = options_.span / usual_worker_speed();  // a worker is at a span at least
   const auto long_s = std::max(2 * usual_s, options_.backup_after.count);
   if (m.immovable && unstarted_of(m) / speed_of(m) > long_s) return true;  // nobody else may begin it
-  if (!m.hungry && !silent) return false;
-  return now - m.hungry_since.count > long_s || silent;
+  if (silent || m.suspect) return true;
+  return m.hungry && now - m.hungry_since.count > long_s;
 }
 
 bool coordinator::back_up_for(device_id idle)

@@ -8,6 +8,7 @@
 #include <fastgpu/detail/argument.hpp>
 #include <fastgpu/detail/border.hpp>
 #include <fastgpu/detail/program.hpp>
+#include <fastgpu/execute/execute.hpp>
 
 #include "net/dispatch.hpp"
 
@@ -32,6 +33,11 @@ class inspection {
   void items(const std::vector<T>& what, std::size_t items_max = wire_items_max)
   {
     require(what.size() <= items_max, "a list is too long");
+  }
+  void labels(const std::vector<std::string>& what)
+  {
+    items(what, wire_labels_max);
+    for (const auto& one : what) text(one);
   }
   void amount(double what) { require(std::isfinite(what) && what >= 0, "a number is not finite or below 0"); }
 
@@ -108,18 +114,27 @@ class inspection {
     }
     require(what.workers >= 1, "a device without workers");
     require(what.compute_capability >= 0 && what.driver >= 0, "a version below 0");
-    items(what.labels, wire_labels_max);
-    for (const auto& one : what.labels) text(one);
+    labels(what.labels);
     amount(what.speed);
   }
 
   // Messages --------------------------------------------------------------------------------------------------------
 
+  void look(const job_terms& what)
+  {
+    require(what.need.compute_capability >= 0, "a version below 0");
+    labels(what.need.labels);
+    require(what.batch_kind <= static_cast<std::uint8_t>(batching::kind::adaptive), "an unknown kind of batches");
+    require(what.batch_size >= 1, "batches of nothing");
+    amount(what.batch_target_s);
+    amount(what.subtask_timeout_s);
+  }
   void look(const open_job& what)
   {
     look(what.what);
     amount(what.seal_every_s);
     text(what.numeric_class);
+    look(what.terms);
   }
   void look(const job_data_piece& what)
   {
@@ -149,6 +164,7 @@ class inspection {
     require(what.workers >= 1, "a node without workers");
     amount(what.subtasks_per_second);
     items(what.missing, wire_arguments_max);
+    labels(what.numeric_classes);
   }
   void look(const job_refused& what) { look(what.why); }
   void look(const taken_back& what) { look(what.ranges); }
@@ -157,6 +173,7 @@ class inspection {
     require(what.seal >= 1, "a seal without a number");
     look(what.fold_set);
     look(what.dropped);
+    amount(what.work.busy_s);
   }
   void look(const backup_done& what) { look(what.range); }
   void look(const attempt_failed& what)

@@ -183,6 +183,20 @@ class table_reader {
 
   // Messages --------------------------------------------------------------------------------------------------------
 
+  job_terms value(const wire::job_terms& from)
+  {
+    job_terms to;
+    to.need.memory_bytes = from.memory_bytes();
+    to.need.compute_capability = from.compute_capability();
+    take(to.need.labels, from.labels());
+    to.priority = from.priority();
+    to.batch_kind = from.batch_kind();
+    to.batch_size = from.batch_size();
+    to.batch_target_s = from.batch_target_s();
+    to.subtask_timeout_s = from.subtask_timeout_s();
+    return to;
+  }
+
   open_job value(const wire::open_job& from)
   {
     open_job to;
@@ -191,6 +205,7 @@ class table_reader {
     if (from.what() != nullptr) to.what = value(*from.what());
     to.seal_every_s = from.seal_every_s();
     take(to.numeric_class, from.numeric_class());
+    if (from.terms() != nullptr) to.terms = value(*from.terms());
     return to;
   }
   job_data_piece value(const wire::job_data_piece& from)
@@ -226,8 +241,9 @@ class table_reader {
   }
   job_opened value(const wire::job_opened& from)
   {
-    job_opened to{from.job(), from.workers(), from.subtasks_per_second(), {}};
+    job_opened to{from.job(), from.workers(), from.subtasks_per_second(), {}, {}};
     take(to.missing, from.missing());
+    take(to.numeric_classes, from.numeric_classes());
     return to;
   }
   job_refused value(const wire::job_refused& from)
@@ -244,9 +260,10 @@ class table_reader {
   }
   job_sealed value(const wire::job_sealed& from)
   {
-    job_sealed to{from.job(), from.seal(), from.answers(), from.counter(), from.dry(), {}, {}};
+    job_sealed to{from.job(), from.seal(), from.answers(), from.counter(), from.dry(), {}, {}, {}};
     take(to.fold_set, from.fold_set());
     take(to.dropped, from.dropped());
+    if (const auto* work = from.work()) to.work = {work->busy_s(), work->batches(), work->steals(), work->retries()};
     return to;
   }
   backup_done value(const wire::backup_done& from)

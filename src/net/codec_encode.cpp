@@ -45,6 +45,13 @@ class table_writer {
     for (const auto& one : what) *to++ = wire::interval{one.begin, one.end};
     return vector;
   }
+  /// Written even where some are empty: an empty one must not vanish.
+  Offset<flatbuffers::Vector<Offset<flatbuffers::String>>> texts(const std::vector<std::string>& what)
+  {
+    std::vector<Offset<flatbuffers::String>> each;
+    for (const auto& one : what) each.push_back(out_.CreateString(one));
+    return out_.CreateVector(each);
+  }
   static wire::int64x3 triple(const std::int64_t (&what)[3]) { return {what[0], what[1], what[2]}; }
   static wire::interval pair(interval what) { return {what.begin, what.end}; }
 
@@ -103,9 +110,7 @@ class table_writer {
     const auto model = text(what.model);
     const auto pci_address = text(what.pci_address);
     const auto numeric_class = text(what.numeric_class);
-    std::vector<Offset<flatbuffers::String>> labels;  // written even where empty: a label must not vanish
-    for (const auto& one : what.labels) labels.push_back(out_.CreateString(one));
-    const auto label_vector = out_.CreateVector(labels);
+    const auto label_vector = texts(what.labels);
     return wire::Createdevice_info(out_, what.id.value, what.node.value, name, kind, backend, what.workers,
                                    what.memory_bytes, what.compute_capability, model, what.multiprocessors,
                                    what.memory_bytes_a_second, pci_address, what.driver, label_vector, numeric_class,
@@ -119,7 +124,12 @@ class table_writer {
     const auto description = job(what.what);
     const auto numeric_class = text(what.numeric_class);
     const wire::bytes16 epoch{flatbuffers::span<const std::uint8_t, 16>{what.epoch}};
-    return wire::Createopen_job(out_, what.job, &epoch, description, what.seal_every_s, numeric_class);
+    const auto& t = what.terms;
+    const auto labels = texts(t.need.labels);
+    const auto terms =
+        wire::Createjob_terms(out_, t.need.memory_bytes, t.need.compute_capability, labels, t.priority, t.batch_kind,
+                              t.batch_size, t.batch_target_s, t.subtask_timeout_s);
+    return wire::Createopen_job(out_, what.job, &epoch, description, what.seal_every_s, numeric_class, terms);
   }
   auto table(const job_data_piece& what)
   {
@@ -151,7 +161,8 @@ class table_writer {
   auto table(const job_opened& what)
   {
     const auto missing = numbers(what.missing);
-    return wire::Createjob_opened(out_, what.job, what.workers, what.subtasks_per_second, missing);
+    const auto classes = texts(what.numeric_classes);
+    return wire::Createjob_opened(out_, what.job, what.workers, what.subtasks_per_second, missing, classes);
   }
   auto table(const job_refused& what)
   {
@@ -167,7 +178,10 @@ class table_writer {
   {
     const auto fold_set = intervals(what.fold_set);
     const auto dropped = intervals(what.dropped);
-    return wire::Createjob_sealed(out_, what.job, what.seal, what.answers, what.counter, what.dry, fold_set, dropped);
+    const auto& w = what.work;
+    const auto work = wire::Creatework_report(out_, w.busy_s, w.batches, w.steals, w.retries);
+    return wire::Createjob_sealed(out_, what.job, what.seal, what.answers, what.counter, what.dry, fold_set, dropped,
+                                  work);
   }
   auto table(const backup_done& what)
   {

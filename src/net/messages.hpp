@@ -66,12 +66,23 @@ struct job_description {
 
 // Coordinator to node ---------------------------------------------------------------------------------------------
 
+/// How a run is to be carried out, as far as its options concern a node.
+struct job_terms {
+  requirements need;             ///< Devices that do not meet it take no part.
+  std::int32_t priority = 0;
+  std::uint8_t batch_kind = 0;   ///< A batching::kind.
+  std::uint32_t batch_size = 1;
+  double batch_target_s = 0;
+  double subtask_timeout_s = 0;  ///< See run_options.
+};
+
 struct open_job {
   job_number job = 0;
   job_epoch epoch{};
   job_description what;
   double seal_every_s = 0;       ///< Partials are sealed at this interval; 0: only when dry.
   std::string numeric_class;     ///< Only devices of this class; empty: of any.
+  job_terms terms;
 };
 
 /// A box of an argument's data, dense and row-major in the payload. For a broadcast, all of it.
@@ -134,6 +145,7 @@ struct job_opened {
   std::uint32_t workers = 1;
   double subtasks_per_second = 0;            ///< Measured at this program before; 0: never.
   std::vector<std::uint32_t> missing;        ///< Broadcast arguments whose content the node has not got.
+  std::vector<std::string> numeric_classes;  ///< Of the devices that take part.
 };
 
 /// The node cannot run the job.
@@ -148,6 +160,23 @@ struct taken_back {
   std::vector<interval> ranges;  ///< They will not run here, unless granted again.
 };
 
+/// What a node's workers did for a job since it was opened.
+struct work_report {
+  double busy_s = 0;  ///< In batches, added up over its workers.
+  std::uint64_t batches = 0;
+  std::uint64_t steals = 0;
+  std::uint64_t retries = 0;
+
+  work_report& operator+=(const work_report& more)
+  {
+    busy_s += more.busy_s;
+    batches += more.batches;
+    steals += more.steals;
+    retries += more.retries;
+    return *this;
+  }
+};
+
 /// A closed partial: merged values and the blocks of gather() arguments, in the payload.
 struct job_sealed {
   job_number job = 0;
@@ -157,6 +186,7 @@ struct job_sealed {
   bool dry = false;            ///< Nothing is left to run here.
   std::vector<interval> fold_set;
   std::vector<interval> dropped;  ///< Run here and not folded, or never to be: free again.
+  work_report work;
 };
 
 /// Value of a backup, in the payload, with fold-set `range`.

@@ -4,9 +4,24 @@
 #include <string>
 #include <utility>
 
+#include <unistd.h>
+
 #include <gsl/assert>
 
 namespace fastgpu::inline v0::detail {
+
+std::shared_ptr<payload_budget> budget_of_this_process()
+{
+  static const auto budget = [] {
+    const auto pages = ::sysconf(_SC_PHYS_PAGES);
+    const auto bytes = ::sysconf(_SC_PAGESIZE);
+    constexpr std::uint64_t where_unknown = std::uint64_t{4} << 30;
+    const bool known = pages > 0 && bytes > 0;
+    return std::make_shared<payload_budget>(
+        known ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(bytes) / 2 : where_unknown);
+  }();
+  return budget;
+}
 
 void payload_inbox::begin(message&& what, std::uint64_t bytes)
 {

@@ -37,6 +37,9 @@ class payload_budget {
   std::atomic<std::uint64_t> left_;
 };
 
+/// That of this process: half of the machine's memory.
+[[nodiscard]] std::shared_ptr<payload_budget> budget_of_this_process();
+
 /// The one payload of a session that is on its way. Its memory grows as pieces arrive: what was announced is a bound.
 ///
 /// @par Threads  Single-threaded.

@@ -51,6 +51,7 @@ session_limits limits_for(seconds dead_after)
   limits.dead_after = dead_after;
   limits.suspect_after = seconds{0.4 * dead_after.count};
   limits.heartbeat_every = seconds{0.1 * dead_after.count};
+  limits.budget = budget_of_this_process();
   return limits;
 }
 

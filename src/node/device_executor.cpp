@@ -7,6 +7,13 @@
 #include "node/sealed_values.hpp"
 
 namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr seconds cancel_grace{2.0};
+
+work_report report_of(const granted_state& s) { return {s.busy_s, s.batches, s.steals, s.retries}; }
+
+}  // namespace
 
 /// Stays until its run has ended, however early the watched_run goes.
 class watched_run::watch final : public run_grantor, public std::enable_shared_from_this<watch> {
@@ -88,7 +95,11 @@ device_executor::device_executor(network& on, ref<cluster_core> core, ref<receiv
 {
 }
 
-device_executor::~device_executor() = default;
+device_executor::~device_executor()
+{
+  // What is under way is of no use any more; a kernel that hangs would keep the device for ever.
+  if (auto* board = board_of_this_worker()) board->limit(number_, cancel_grace);
+}
 
 std::optional<failure> device_executor::store(const job_data_piece& piece, payload&& bytes)
 {
@@ -134,9 +145,11 @@ sealed_payload device_executor::take_sealed() { return run_ ? pack((*run_)->take
 
 executor_state device_executor::state() const
 {
-  if (!run_) return {};
+  if (!run_) return {.work = work_of_backups_};
   const auto s = (*run_)->state();
-  return {s.held, s.unstarted, s.done, s.sealed > 0, run_->ended()};
+  auto work = report_of(s);
+  work += work_of_backups_;
+  return {s.held, s.unstarted, s.done, s.sealed > 0, run_->ended(), work};
 }
 
 failure device_executor::why() const
@@ -174,6 +187,7 @@ void device_executor::look_at_backup(std::uint32_t begin)
     return owner_.backup_failed(number_, range, why);
   }
   if (state.sealed < range.size()) return;
+  work_of_backups_ += report_of(state);
   auto sealed = pack(run.take_sealed());
   backups_.erase(at);
   owner_.backup_done(number_, range, std::move(sealed.values));

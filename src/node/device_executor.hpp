@@ -75,6 +75,7 @@ class device_executor final : public job_executor {
   job_number number_;
   executor_owner& owner_;
   std::map<std::uint32_t, std::pair<interval, std::unique_ptr<watched_run>>> backups_;  // by their first subtask
+  work_report work_of_backups_;       // that are done
   std::unique_ptr<watched_run> run_;  // from the first grant on: devices look at the data when they begin
 };
 

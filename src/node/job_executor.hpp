@@ -29,6 +29,7 @@ struct executor_state {
   std::uint64_t done = 0;       ///< Run, ever.
   bool sealed = false;          ///< take_sealed() has something.
   bool finished = false;        ///< It will run nothing more: why() tells.
+  work_report work;
 };
 
 /// Who has opened an executor.

@@ -25,10 +25,20 @@
 namespace fastgpu::inline v0 {
 namespace {
 
+constexpr double served_well_s = 10;  // a session that lasted so long was no failure: the next may come at once
+
 std::string name_of_this_machine()
 {
   char name[256] = {};
   return gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "node";
+}
+
+detail::worker_options worker_of(const node_options& options, const std::string& name)
+{
+  auto worker = detail::worker_of(options.devices, options.worker_program, options.devices.devices, name);
+  worker.content_bytes_max = options.content_bytes_max;
+  worker.job_bytes_max = options.job_bytes_max;
+  return worker;
 }
 
 }  // namespace
@@ -43,7 +53,7 @@ class node::impl final : public detail::coordinator_session_owner {
         serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, name_,
                 detail::limits_for(options.coordinator_dead_after)},
         isolated_{options.isolate == isolation::process},
-        worker_{options.worker_program, options.devices.devices, name_},
+        worker_{isolated_ ? worker_of(options, name_) : detail::worker_options{}},
         devices_{core_->describe()},
         as_{options.as},
         connect_{options.connect}
@@ -112,7 +122,10 @@ class node::impl final : public detail::coordinator_session_owner {
   {
     if (why.code) detail::log_line(log_level::info, "coordinator " + which.peer() + ": " + why.detail);
     std::erase_if(sessions_, [&](const auto& s) { return s.get() == &which; });
-    if (&which == dialled_) dial_later();
+    if (&which == dialled_) {
+      if (net_.now().count - dialled_at_.count > served_well_s) failures_ = 0;
+      dial_later();
+    }
     check_drained();
   }
 
@@ -125,7 +138,10 @@ class node::impl final : public detail::coordinator_session_owner {
     } else {
       sessions_.push_back(std::make_unique<detail::node_session>(net_, std::move(stream), serves_, *this, how));
     }
-    if (how == detail::met::dialling) dialled_ = sessions_.back().get();
+    if (how == detail::met::dialling) {
+      dialled_ = sessions_.back().get();
+      dialled_at_ = net_.now();
+    }
     if (draining_) sessions_.back()->drain();
   }
 
@@ -191,7 +207,8 @@ class node::impl final : public detail::coordinator_session_owner {
   detail::connection_attempt attempt_;                             // the network's
   detail::alarm again_{net_, [this] { dial(); }};                  // the network's
   detail::coordinator_session* dialled_ = nullptr;                 // the network's; the one that was dialled
-  std::uint32_t failures_ = 0;                                     // the network's
+  seconds dialled_at_{};                                           // the network's
+  std::uint32_t failures_ = 0;                                     // the network's; in a row
   bool leaving_ = false;                                           // the network's
   bool draining_ = false;                                          // the network's
 

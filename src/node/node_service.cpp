@@ -60,7 +60,9 @@ void node_service::on(const open_job& m)
   j.executor = std::move(opened.executor);
   j.seal_every_s = m.seal_every_s;
   j.next_seal = seconds{world_.now().count + m.seal_every_s};
-  host_.send(job_opened{m.job, opened.workers, opened.subtasks_per_second, std::move(opened.missing)}, nullptr);
+  host_.send(job_opened{m.job, opened.workers, opened.subtasks_per_second, std::move(opened.missing),
+                        std::move(opened.numeric_classes)},
+             nullptr);
 }
 
 void node_service::on(job_data_piece& m, payload&& bytes)
@@ -214,6 +216,7 @@ void node_service::seal(job_number number, job& j, std::uint64_t answers)
   j.held.erase(sealed.fold_set);
   j.held.erase(sealed.dropped);
   m.dry = j.held.empty();
+  m.work = j.executor->state().work;
   j.next_seal = seconds{world_.now().count + j.seal_every_s};
   // Always with a payload: only such messages keep their order among each other, and seals must.
   if (sealed.values == nullptr) sealed.values = std::make_shared<const payload>();

@@ -22,6 +22,7 @@ struct opened_job {
   std::uint32_t workers = 1;
   double subtasks_per_second = 0;
   std::vector<std::uint32_t> missing;      ///< Broadcasts whose content is not there.
+  std::vector<std::string> numeric_classes;
   failure why;
 };
 

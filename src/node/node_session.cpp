@@ -20,6 +20,17 @@ double indices_of(const space_shape& shape)
   return n;
 }
 
+run_options options_of(const open_job& what)
+{
+  run_options options;
+  options.seal_every = seconds{what.seal_every_s};
+  options.priority = what.terms.priority;
+  options.batches = {static_cast<batching::kind>(what.terms.batch_kind), what.terms.batch_size,
+                     seconds{what.terms.batch_target_s}};
+  options.subtask_timeout = seconds{what.terms.subtask_timeout_s};
+  return options;
+}
+
 }  // namespace
 
 node_session::node_session(network& on, byte_stream stream, const node_devices& of, coordinator_session_owner& owner,
@@ -88,6 +99,7 @@ opened_job node_session::open(const open_job& what, executor_owner& owner)
     }
     auto job = std::move(made).value();
     auto able = able_devices(of_.core->describe(job->data.code), job->data, of_.core->devices_by_name());
+    able = match(able, what.terms.need);
     if (!what.numeric_class.empty()) {
       std::erase_if(able, [&](const device_info& d) { return d.numeric_class != what.numeric_class; });
     }
@@ -105,12 +117,15 @@ opened_job node_session::open(const open_job& what, executor_owner& owner)
       opened.workers += d.workers;
       indices_per_second += d.speed;
       measured = measured && d.speed > 0;
+      const auto& known = opened.numeric_classes;
+      if (std::find(known.begin(), known.end(), d.numeric_class) == known.end()) {
+        opened.numeric_classes.push_back(d.numeric_class);
+      }
     }
     const auto indices = indices_of(job->data.shape);
     if (measured && indices > 0) opened.subtasks_per_second = indices_per_second * job->data.shape.count / indices;
     opened.missing = job->missing();
-    run_options options;
-    options.seal_every = seconds{std::max(what.seal_every_s, 0.0)};
+    const auto options = options_of(what);
     opened.executor = std::make_unique<device_executor>(on_, of_.core, std::move(job), std::move(devices), options,
                                                         what.job, owner);
   } catch (const error& e) {

@@ -64,11 +64,11 @@ void relay_session::drain()
 
 void relay_session::start_worker()
 {
-  worker_ = std::make_unique<worker_process>(options_);
+  worker_ = std::make_unique<worker_process>(on_, options_);
   auto self = this_process(options_.name);
   self.wanted = role::submit | role::observe | role::operate;
   connection_owner& me = *this;
-  below_ = std::make_unique<connection>(on_, worker_->stream(on_), std::move(self), me);
+  below_ = std::make_unique<connection>(on_, worker_->stream(), std::move(self), me);
 }
 
 void relay_session::worker_ended(const failure& why)

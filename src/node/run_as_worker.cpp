@@ -7,7 +7,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <string_view>
 #include <utility>
 
 #include <sys/prctl.h>
@@ -24,15 +23,14 @@ namespace {
 
 in_flight_board* the_board = nullptr;
 
-constexpr std::uint64_t content_bytes_max = std::uint64_t{4} << 30;
-
 /// The one session of a worker, with its parent.
 class worker final : public coordinator_session_owner {
  public:
-  worker(const std::string& devices, const std::string& name, int socket)
-      : core_{new cluster_core{make_devices(devices, {}), {.devices = devices}}},
-        contents_{content_bytes_max},
-        serves_{core_, contents_, {}, name, {}}
+  worker(const worker_options& options, int socket)
+      : core_{new cluster_core{make_devices(options.devices, options.gpu),
+                               {.devices = options.devices, .labels = options.labels, .gpu = options.gpu}}},
+        contents_{options.content_bytes_max},
+        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, options.name, {}}
   {
     net_.run([&] {
       const auto all = role::submit | role::observe | role::operate;
@@ -78,17 +76,18 @@ in_flight_board* board_of_this_worker() noexcept { return the_board; }
 
 std::optional<int> run_as_worker(int argc, char** argv)
 {
-  if (argc != 5 || std::string_view{argv[1]} != "--fastgpu-worker") return std::nullopt;
+  const auto command = detail::parse_worker_command(argc, argv);
+  if (!command) return std::nullopt;
   constexpr int socket = 3;
   constexpr int board = 4;
   // Not a moment longer than the parent, which may have died before this line.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (std::to_string(::getppid()) != argv[4]) return 1;
+  if (::getppid() != command->parent) return 1;
   try {
     detail::in_flight_board mine{board};
     detail::the_board = &mine;
     {
-      detail::worker w{argv[2], argv[3], socket};
+      detail::worker w{command->options, socket};
       w.run();
     }
     detail::the_board = nullptr;

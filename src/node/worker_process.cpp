@@ -2,9 +2,12 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -21,8 +24,10 @@ extern char** environ;
 namespace fastgpu::inline v0::detail {
 namespace {
 
+constexpr const char* worker_word = "--fastgpu-worker";
 constexpr int child_socket = 3;  // where a worker finds what it inherits
 constexpr int child_board = 4;
+constexpr double look_every_s = 0.1;
 
 [[noreturn]] void refuse(const std::string& what, int number)
 {
@@ -49,9 +54,56 @@ struct spawn_setup {
 
 }  // namespace
 
+// How it is started -----------------------------------------------------------------------------------------------
+
+worker_options worker_of(const cluster_options& of, const std::string& program, const std::string& devices,
+                         const std::string& name)
+{
+  if (of.gpu.memory_pool != nullptr || of.memory != nullptr || of.thread_start != nullptr) {
+    throw error{errc::invalid_argument,
+                "isolation::process: a memory source or pool and thread_start cannot be handed to another process"};
+  }
+  return {program, devices, name, of.labels, of.gpu};
+}
+
+std::vector<std::string> command_of(const worker_options& options)
+{
+  std::vector<std::string> words{options.program.empty() ? "/proc/self/exe" : options.program,
+                                 worker_word,
+                                 std::to_string(::getpid()),
+                                 options.name,
+                                 options.devices,
+                                 std::to_string(options.gpu.lanes),
+                                 std::to_string(options.gpu.memory_bytes_max),
+                                 std::to_string(options.content_bytes_max),
+                                 std::to_string(options.job_bytes_max)};
+  words.insert(words.end(), options.labels.begin(), options.labels.end());
+  return words;
+}
+
+std::optional<worker_command> parse_worker_command(int argc, const char* const* argv)
+{
+  constexpr int fixed_words = 9;
+  if (argc < fixed_words || std::string_view{argv[1]} != worker_word) return std::nullopt;
+  worker_command c;
+  const auto number = [&](int word, auto& to) {
+    const std::string_view text{argv[word]};
+    return std::from_chars(text.data(), text.data() + text.size(), to).ec == std::errc{};
+  };
+  c.options.name = argv[3];
+  c.options.devices = argv[4];
+  if (!number(2, c.parent) || !number(5, c.options.gpu.lanes) || !number(6, c.options.gpu.memory_bytes_max) ||
+      !number(7, c.options.content_bytes_max) || !number(8, c.options.job_bytes_max)) {
+    return std::nullopt;
+  }
+  c.options.labels.assign(argv + fixed_words, argv + argc);
+  return c;
+}
+
 // The process -----------------------------------------------------------------------------------------------------
 
-worker_process::worker_process(const worker_options& options) : name_{options.name}
+worker_process::worker_process(network& on, const worker_options& options)
+    : on_{on}, name_{options.name}, look_{on, [this] { look_for_overdue(); }}
 {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) refuse("socket pair", errno);
@@ -72,11 +124,11 @@ worker_process::worker_process(const worker_options& options) : name_{options.na
   posix_spawnattr_setpgroup(&setup.attributes, 0);       // Ctrl-C is the parent's to deal with
   posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 
-  const std::string program = options.program.empty() ? "/proc/self/exe" : options.program;
-  std::array<std::string, 5> words{program, "--fastgpu-worker", options.devices, options.name,
-                                   std::to_string(::getpid())};
-  std::array<char*, words.size() + 1> arguments{};
-  for (std::size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
+  auto words = command_of(options);
+  const auto& program = words.front();
+  std::vector<char*> arguments;
+  for (auto& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   // By this a child knows itself that did not call run_as_worker(), and would start children of its own for ever.
   std::string mark{worker_mark};
   mark += "=1";
@@ -91,6 +143,7 @@ worker_process::worker_process(const worker_options& options) : name_{options.na
     ::close(std::exchange(socket_, -1));
     refuse(program, problem);
   }
+  look_.set(seconds{on_.now().count + look_every_s});
 }
 
 worker_process::~worker_process()
@@ -103,10 +156,17 @@ worker_process::~worker_process()
   }
 }
 
-byte_stream worker_process::stream(network& on)
+void worker_process::look_for_overdue()
+{
+  overdue_ = board_.overdue();
+  if (overdue_.empty()) return look_.set(seconds{on_.now().count + look_every_s});
+  ::kill(-id_, SIGKILL);  // whoever has its stream sees that end
+}
+
+byte_stream worker_process::stream()
 {
   const auto all = role::node | role::submit | role::observe | role::operate;
-  return adopt_socket(on.io(), std::exchange(socket_, -1), {name_, all});
+  return adopt_socket(on_.io(), std::exchange(socket_, -1), {name_, all});
 }
 
 std::string worker_process::bury()
@@ -121,6 +181,10 @@ std::string worker_process::bury()
   }
   if (ended == 0) return "it does not answer";  // and is killed by the destructor
   id_ = -1;
+  if (!overdue_.empty()) {
+    return "killed, because subtasks " + std::to_string(overdue_.begin) + " to " + std::to_string(overdue_.end - 1) +
+           " took longer than they may";
+  }
   if (WIFSIGNALED(status)) {
     return "killed by signal " + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) + ")";
   }

@@ -1,5 +1,6 @@
 #include <fastgpu/observe/log.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdio>
@@ -29,6 +30,25 @@ log_state& the_log()
   return state;
 }
 
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+/// What others sent may be in it: it must not begin new lines, nor tell a terminal what to do.
+std::string without_controls(std::string_view line)
+{
+  constexpr char digits[] = "0123456789abcdef";
+  std::string clean;
+  for (const char c : line) {
+    if (is_control(c)) {
+      const auto byte = static_cast<unsigned char>(c);
+      clean.append("\\x").push_back(digits[byte / 16]);
+      clean.push_back(digits[byte % 16]);
+    } else {
+      clean.push_back(c);
+    }
+  }
+  return clean;
+}
+
 }  // namespace
 
 void set_log(log_level level, log_sink sink, void* context) noexcept
@@ -56,6 +76,14 @@ bool log_enabled(log_level level) noexcept { return level >= the_log().level.loa
 void log_line(log_level level, std::string_view line) noexcept
 {
   if (!log_enabled(level)) return;
+  if (std::any_of(line.begin(), line.end(), is_control)) {
+    try {
+      const auto clean = without_controls(line);
+      return log_line(level, clean);
+    } catch (const std::bad_alloc&) {
+      return log_line(level, "a line with control characters, and no memory to write it without them");
+    }
+  }
   auto& log = the_log();
   const std::scoped_lock lock{log.mutex};
   if (log.sink != nullptr) {

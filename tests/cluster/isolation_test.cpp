@@ -44,6 +44,22 @@ struct crasher {
 };
 FASTGPU_REGISTER("test.isolation.crasher", crasher)
 
+/// Hangs at one index, as often as it is told.
+struct hanger {
+  crasher counted;
+  std::uint64_t operator()(std::uint64_t i) const
+  {
+    if (i == counted.at) {
+      const int f = ::open(counted.file, O_RDWR | O_CREAT | O_APPEND, 0600);
+      const bool hangs = f >= 0 && ::lseek(f, 0, SEEK_END) < counted.times && ::write(f, "x", 1) == 1;
+      ::close(f);
+      while (hangs) ::pause();
+    }
+    return support::mix(i);
+  }
+};
+FASTGPU_REGISTER("test.isolation.hanger", hanger)
+
 std::uint64_t sum_of_mixed(std::uint64_t n)
 {
   std::uint64_t sum = 0;
@@ -61,7 +77,8 @@ class Isolation : public testing::Test {
     std::strncpy(k.file, path.c_str(), sizeof k.file - 1);
     return k;
   }
-  static auto job(std::uint64_t n, std::int64_t granule, const crasher& k)
+  template <class Kernel>
+  static auto job(std::uint64_t n, std::int64_t granule, const Kernel& k)
   {
     return fastgpu::make_job(fastgpu::space<1>{static_cast<std::int64_t>(n), fastgpu::by_size{granule}}, k,
                              fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
@@ -100,6 +117,38 @@ TEST_F(Isolation, NamesTheSubtaskThatCrashesEachTime)
   EXPECT_NE(why.detail.find("Killed"), std::string::npos) << why.detail;
   // The devices go on.
   EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(c, job(1'000, 10, at(0, 0)))).get(), sum_of_mixed(1'000));
+}
+
+TEST_F(Isolation, EndsWhatHangsAndRunsItAgain)
+{
+  auto c = isolated("host:2");
+  const fastgpu::run_options options{.subtask_timeout = fastgpu::seconds{0.3}};
+  const auto value = fastgpu::aggregate(fastgpu::execute(c, job(10'000, 10, hanger{at(7'777, 1)}), options));
+  EXPECT_EQ(value.get(), sum_of_mixed(10'000));
+  EXPECT_GE(value.summary().retries, 1);
+}
+
+TEST_F(Isolation, NamesTheSubtaskThatHangsEachTime)
+{
+  auto c = isolated("host:1");
+  const fastgpu::run_options options{.subtask_timeout = fastgpu::seconds{0.2}};
+  const auto why = support::failure_of(
+      [&] { fastgpu::aggregate(fastgpu::execute(c, job(10'000, 10, hanger{at(7'777, 1'000)}), options)); });
+  EXPECT_EQ(why.code, errc::retries_exhausted);
+  EXPECT_EQ(why.subtask, 777) << why.detail;
+  EXPECT_NE(why.detail.find("longer than"), std::string::npos) << why.detail;
+}
+
+TEST_F(Isolation, ACancelledRunFreesADeviceThatHangs)
+{
+  auto c = isolated("host:1");
+  auto run = fastgpu::execute(c, job(1'000, 10, hanger{at(500, 1)}));
+  while (run.progress().done == 0) std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  const auto begin = std::chrono::steady_clock::now();
+  run.cancel();
+  EXPECT_EQ(run.wait().kind(), fastgpu::outcome_kind::cancelled);
+  EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(c, job(1'000, 10, at(0, 0)))).get(), sum_of_mixed(1'000));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{10});
 }
 
 TEST_F(Isolation, OfANodeLeavesTheNodeAlive)

@@ -150,8 +150,11 @@ TEST_F(Nodes, AllTakePartAndTheSummarySaysHow)
   for (const auto& d : value.summary().devices) {
     EXPECT_GT(d.subtasks, 0) << d.name;
     EXPECT_FALSE(d.lost);
+    EXPECT_GT(d.batches, 0) << d.name;
+    EXPECT_GT(d.busy_s, 100e-6 * static_cast<double>(d.subtasks)) << d.name;
     all += d.subtasks;
   }
+  EXPECT_EQ(value.summary().numeric_class, c.devices()[0].numeric_class);
   EXPECT_EQ(all, 2000);
   EXPECT_EQ(value.summary().devices[1].name, "n1");
 }
@@ -359,6 +362,49 @@ TEST_F(Nodes, TakeThePlacementThatTheyAreGiven)
   const auto placement = fastgpu::assign(fastgpu::decompose(job), c.devices(), fastgpu::equal{});
   ASSERT_EQ(placement.entries.size(), 3);
   EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(c, job, placement)).get(), sum_of_mixed(900));
+}
+
+TEST_F(Nodes, TakeNoPartWhereAPlacementDoesNotNameThem)
+{
+  start();
+  start();
+  auto c = join("host:1");
+  const auto job = fastgpu::make_job(fastgpu::space<1>{1000, fastgpu::by_size{1}}, slow_mixed{100},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  const auto devices = c.devices();
+  const std::vector<fastgpu::device_info> two{devices[0], devices[2]};
+  const auto placement = fastgpu::assign(fastgpu::decompose(job), two, fastgpu::equal{});
+  const auto value = fastgpu::aggregate(fastgpu::execute(c, job, placement));
+  EXPECT_EQ(value.get(), sum_of_mixed(1000));
+  ASSERT_EQ(value.summary().devices.size(), 2);
+  EXPECT_EQ(value.summary().devices[1].name, "n2");
+}
+
+TEST_F(Nodes, TakeNoPartWithoutWhatAJobNeeds)
+{
+  start();
+  nodes_.push_back(std::make_unique<fastgpu::node>(fastgpu::node_options{
+      .listen = "unix:" + folder_.path("fit"), .name = "fit", .devices = {.devices = "host:2", .labels = {"fit"}}}));
+  auto c = join("host:1");
+  const auto job = fastgpu::make_job(fastgpu::space<1>{1000, fastgpu::by_size{1}}, slow_mixed{100},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  const auto value = fastgpu::aggregate(fastgpu::execute(c, job, {.need = {.labels = {"fit"}}}));
+  EXPECT_EQ(value.get(), sum_of_mixed(1000));
+  ASSERT_EQ(value.summary().devices.size(), 1);
+  EXPECT_EQ(value.summary().devices[0].name, "fit");
+}
+
+TEST_F(Nodes, AreWaitedForWhereTheyMayDialIn)
+{
+  cluster c{"none"};
+  const auto address = c.accept_nodes("unix:" + folder_.path("door"));
+  std::thread later{[&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    nodes_.push_back(std::make_unique<fastgpu::node>(
+        fastgpu::node_options{.connect = address, .name = "late", .devices = {.devices = "host:1"}}));
+  }};
+  EXPECT_EQ(fastgpu::reduce(c, 1000, mixed{}, fastgpu::sum<std::uint64_t>{}).get(), sum_of_mixed(1000));
+  later.join();
 }
 
 }  // namespace nodes_test

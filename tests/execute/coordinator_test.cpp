@@ -192,6 +192,28 @@ TEST_F(Coordinator, BacksUpWhatASilentNodeDoesNotGiveBack)
   EXPECT_EQ(links_[0].asked_back.size(), 1u);
 }
 
+TEST_F(Coordinator, GivesNothingToASuspectAndBacksUpWhatItHas)
+{
+  begin(100, {});
+  boss_->taken_back(first, 1, {});
+  boss_->progress(first, 100, 50, 50);
+  const auto asked = links_[0].asked_back.size();
+  boss_->suspected(first, true);
+  world_.pass(0.2);
+  boss_->tick();
+  EXPECT_EQ(links_[0].asked_back.size(), asked);  // it would not answer
+  ASSERT_EQ(links_[1].staged.size(), 1u);
+
+  boss_->failed(second, links_[1].staged[0], true, died);
+  const auto granted = links_[0].granted.size();
+  boss_->left(second, {}, died, true);
+  boss_->taken_back(first, 0, set_of({{50, 60}}));
+  EXPECT_EQ(links_[0].granted.size(), granted);
+  boss_->suspected(first, false);
+  EXPECT_EQ(links_[0].granted.size(), granted + 1);
+  EXPECT_EQ(distrusted_, (std::vector<std::string>{}));
+}
+
 TEST_F(Coordinator, LeavesAloneWhoHasOnlyWhatMayNotMoveAnyMore)
 {
   begin(100, {.backup_share = 0, .moves_max = 1});

@@ -102,6 +102,7 @@ TEST_F(RemoteParticipant, DoesNotHearAnOlderJobNumber)
   ASSERT_EQ(opened(), 2u);
   hear(opened_as(1));  // late
   EXPECT_FALSE(boss_.joined({0}));
+  EXPECT_EQ(boss_.count().fenced, 1u);
   hear(opened_as(2));
   EXPECT_TRUE(boss_.joined({0}));
 }

@@ -193,8 +193,8 @@ TEST(CodecBounds, HoldForOtherMessages)
   EXPECT_EQ(refusal_of_encoded(grant_ranges{1, false, 0, intervals(65537)}), "grant_ranges: a list is too long");
   EXPECT_EQ(refusal_of_encoded(seal_job{1, 0, {}}), "seal_job: a request without a number");
   EXPECT_EQ(refusal_of_encoded(acknowledge_seal{1, 0}), "acknowledge_seal: a seal without a number");
-  EXPECT_EQ(refusal_of_encoded(job_sealed{1, 0, 0, 0, false, {}, {}}), "job_sealed: a seal without a number");
-  EXPECT_EQ(refusal_of_encoded(job_sealed{1, 1, 0, 0, false, {}, {{2, 1}}}),
+  EXPECT_EQ(refusal_of_encoded(job_sealed{1, 0, 0, 0, false, {}, {}, {}}), "job_sealed: a seal without a number");
+  EXPECT_EQ(refusal_of_encoded(job_sealed{1, 1, 0, 0, false, {}, {{2, 1}}, {}}),
             "job_sealed: an interval ends before it begins");
   EXPECT_EQ(refusal_of_encoded(backup_done{1, {2, 1}}), "backup_done: an interval ends before it begins");
   EXPECT_EQ(refusal_of_encoded(job_data_piece{1, 256, {0, 0, 0}, {1, 1, 1}}),
@@ -203,8 +203,8 @@ TEST(CodecBounds, HoldForOtherMessages)
             "job_data_piece: a box ends before it begins");
   EXPECT_EQ(refusal_of_encoded(job_data_piece{1, 0, {0, 0, 2}, {1, 1, 1}}),
             "job_data_piece: a box ends before it begins");
-  EXPECT_EQ(refusal_of_encoded(job_opened{1, 0, 0, {}}), "job_opened: a node without workers");
-  EXPECT_EQ(refusal_of_encoded(job_opened{1, 1, -1, {}}), "job_opened: a number is not finite or below 0");
+  EXPECT_EQ(refusal_of_encoded(job_opened{1, 0, 0, {}, {}}), "job_opened: a node without workers");
+  EXPECT_EQ(refusal_of_encoded(job_opened{1, 1, -1, {}, {}}), "job_opened: a number is not finite or below 0");
   EXPECT_EQ(refusal_of_encoded(job_refused{1, {{26, fastgpu::category()}, ""}}), "job_refused: an unknown error");
   EXPECT_EQ(refusal_of_encoded(job_refused{1, {{-1, std::generic_category()}, ""}}), "job_refused: an error below 0");
   EXPECT_EQ(refusal_of_encoded(job_refused{1, {errc::internal, "", -2}}), "job_refused: a subtask that cannot be");

@@ -129,6 +129,11 @@ class random_message {
   }
   void correct(net::seal_job& to) { to.request |= 1; }
   void correct(net::acknowledge_seal& to) { to.seal |= 1; }
+  void correct(net::job_terms& to)
+  {
+    to.batch_kind %= 3;
+    to.batch_size |= 1;
+  }
   void correct(net::job_opened& to) { to.workers |= 1; }
   void correct(net::job_sealed& to) { to.seal |= 1; }
 

@@ -43,7 +43,7 @@ class idle_executor final : public fastgpu::detail::job_executor {
   }
   executor_state state() const override
   {
-    return {.held = granted_.count(), .unstarted = granted_.count(), .sealed = !folded.empty()};
+    return {.held = granted_.count(), .unstarted = granted_.count(), .sealed = !folded.empty(), .work = {}};
   }
   failure why() const override { return {}; }
 

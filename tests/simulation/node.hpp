@@ -32,6 +32,7 @@ class node_end final : public session_end, public fastgpu::detail::node_host {
   void heard(message&& what, payload&& bytes) override;
   void heard_late(message&&, payload&&) override {}
   void closed() override;
+  void suspected(bool) override {}
 
   // node_host
   void send(message what, std::shared_ptr<const payload> bytes) override;

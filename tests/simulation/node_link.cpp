@@ -74,6 +74,12 @@ void node_link::closed()
   core_.touched();
 }
 
+void node_link::suspected(bool now)
+{
+  participant_.suspected(now);
+  core_.touched();
+}
+
 void node_link::cut_off(const failure&)
 {
   if (session_ != nullptr) session_->close(end::coordinator);

@@ -54,6 +54,7 @@ class node_link final : public session_end, public fastgpu::detail::remote_host 
   void heard(message&& what, payload&& bytes) override;
   void heard_late(message&& what, payload&& bytes) override;
   void closed() override;
+  void suspected(bool now) override;
 
   // remote_host
   void send(message what, std::shared_ptr<const payload> bytes) override;

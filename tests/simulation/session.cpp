@@ -7,6 +7,7 @@ namespace simulation {
 namespace {
 
 constexpr double dead_after_s = 5;
+constexpr double suspect_after_s = 2;
 constexpr double heartbeat_s = 0.5;  // so exactly is the last sign of life known
 
 }  // namespace
@@ -91,6 +92,7 @@ void session::deliver_one(end to)
     return;
   }
   if (s.listener == nullptr) return;
+  hear_life(to);
   auto bytes = l.bytes != nullptr ? payload{*l.bytes} : payload{};
   world_.note(s.open ? "heard" : "late", number_, l.what.index(), bytes.size() + index(to));
   if (s.open) {
@@ -151,12 +153,35 @@ void session::path_changed(end towards)
 void session::watch_silence(end deaf)
 {
   const auto cut = wire_.cut_number[index(deaf)];
-  const auto silent_for = dead_after_s + world_.chance().between(-heartbeat_s, 0);
-  world_.after(silent_for, (deaf == end::node ? to_node_ : to_coordinator_).id(), [this, deaf, cut] {
-    const bool cut_still = wire_.cuts[index(deaf)] > 0 && wire_.cut_number[index(deaf)] == cut;
-    const bool frozen = deaf == end::coordinator && world_.frozen(node_process_);
-    if (at(deaf).open && (cut_still || frozen)) close(deaf);
+  const auto by = (deaf == end::node ? to_node_ : to_coordinator_).id();
+  const auto last_sign_s = world_.chance().between(-heartbeat_s, 0);
+  world_.after(suspect_after_s + last_sign_s, by, [this, deaf, cut] { suspect(deaf, cut); });
+  world_.after(dead_after_s + last_sign_s, by, [this, deaf, cut] {
+    if (at(deaf).open && silent(deaf, cut)) close(deaf);
   });
+}
+
+/// Since cut number `cut` nothing has come through to `deaf`.
+bool session::silent(end deaf, std::uint64_t cut) const
+{
+  const bool cut_still = wire_.cuts[index(deaf)] > 0 && wire_.cut_number[index(deaf)] == cut;
+  return cut_still || (deaf == end::coordinator && world_.frozen(node_process_));
+}
+
+void session::suspect(end deaf, std::uint64_t cut)
+{
+  auto& s = at(deaf);
+  if (!s.open) return;
+  if (!silent(deaf, cut)) return hear_life(deaf);
+  if (!std::exchange(s.suspect, true) && s.listener != nullptr) s.listener->suspected(true);
+  world_.after(heartbeat_s, (deaf == end::node ? to_node_ : to_coordinator_).id(),
+               [this, deaf, cut] { suspect(deaf, cut); });
+}
+
+void session::hear_life(end deaf)
+{
+  auto& s = at(deaf);
+  if (std::exchange(s.suspect, false) && s.open && s.listener != nullptr) s.listener->suspected(false);
 }
 
 }  // namespace simulation

@@ -29,6 +29,8 @@ class session_end {
   /// It came on a session that is over for this end.
   virtual void heard_late(message&& what, payload&& bytes) = 0;
   virtual void closed() = 0;
+  /// Nothing has come for a while (`now`), or something has again.
+  virtual void suspected(bool now) = 0;
 
  protected:
   ~session_end() = default;
@@ -90,6 +92,7 @@ class session {
     double wire_free = 0;
     double pumped_at = -1;
     bool end_comes = false;  // the other end has closed
+    bool suspect = false;    // it
   };
 
   [[nodiscard]] side& at(end e) { return sides_[index(e)]; }
@@ -98,6 +101,9 @@ class session {
   void deliver_one(end to);
   void hear_closing(end which);
   void end_side(end which);
+  [[nodiscard]] bool silent(end deaf, std::uint64_t cut) const;
+  void suspect(end deaf, std::uint64_t cut);
+  void hear_life(end deaf);
 
   world& world_;
   wire& wire_;

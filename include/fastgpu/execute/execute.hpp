@@ -41,6 +41,10 @@ struct run_options {
   std::int32_t priority = 0;              ///< Of several runs over one cluster the one with more goes first.
   seconds deadline{};                     ///< From the start; 0: none.
   seconds seal_every{2.0};                ///< Partials are committed at this interval; 0: only at the end.
+  /// A worker process that is at one batch for longer is killed and started anew; after three attempts the run fails and
+  /// names the subtask. 0: batches take as long as they want. It holds where subtasks run in worker processes: on nodes,
+  /// and with cluster_options::isolate. A kernel within this process cannot be stopped.
+  seconds subtask_timeout{};
   bool mix_numeric_classes = false;  ///< Let an ordered floating-point reduction use devices that round differently.
   bool trace = false;                     ///< Record what happens when; see run::trace_json().
   std::uint64_t forest_bytes_max = std::uint64_t{1} << 30;  ///< Bound of an ordered reduction's partials.
