@@ -1,5 +1,6 @@
 #include "node/sealed_values.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -43,19 +44,6 @@ failure wrong(const std::string& why)
 
 }  // namespace
 
-result<interval_set> fold_set_of(const job_data& job, const std::vector<interval>& said)
-{
-  if (said.empty()) return wrong("it holds no subtask");
-  interval_set set;
-  std::uint32_t end = 0;
-  for (const auto& range : said) {
-    if (range.begin < end || !is_range_of(job, range)) return wrong("its subtasks are no spans in their order");
-    end = range.end;
-    set.insert(range);
-  }
-  return set;
-}
-
 payload pack_partial(const job_data& job, partial& sealed)
 {
   const auto values = sealed.pack();
@@ -76,6 +64,10 @@ payload pack_partial(const job_data& job, partial& sealed)
 result<arrived_partial> unpack_partial(const job_data& job, fold_kind fold, memory_source& memory,
                                        interval_set fold_set, payload bytes)
 {
+  const auto& said = fold_set.intervals();
+  if (said.empty() || !std::all_of(said.begin(), said.end(), [&](interval range) { return is_range_of(job, range); })) {
+    return wrong("its subtasks are no spans of the job");
+  }
   std::uint64_t value_bytes = 0;
   if (bytes.size() < sizeof value_bytes) return wrong("it is cut short");
   std::memcpy(&value_bytes, bytes.data(), sizeof value_bytes);

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <vector>
 
 #include <fastgpu/result.hpp>
 
@@ -15,10 +14,6 @@
 /// the fold-set, so nothing is said of where blocks lie.
 
 namespace fastgpu::inline v0::detail {
-
-/// The fold-set that a message names.
-/// @return  errc::protocol_error where it is not ascending, disjoint, made of whole spans of the job, and not empty.
-[[nodiscard]] result<interval_set> fold_set_of(const job_data& job, const std::vector<interval>& said);
 
 /// Values and blocks as bytes, for a process of the same build.
 /// @pre  `sealed` is not empty, and all that it folded has been written to the job's outputs.
@@ -33,8 +28,10 @@ struct arrived_partial {
 
 /// Takes a partial apart and checks it: all that can be, so that what follows cannot fail.
 ///
-/// @param memory  For the values.
-/// @return        errc::protocol_error where the bytes are none of a partial with this fold-set.
+/// @param memory    For the values.
+/// @param fold_set  As the node named it.
+/// @return          errc::protocol_error where it is empty or not made of whole spans of the job, or the bytes are none
+///                  of a partial with it.
 /// @throws std::bad_alloc
 [[nodiscard]] result<arrived_partial> unpack_partial(const job_data& job, fold_kind fold, memory_source& memory,
                                                      interval_set fold_set, payload bytes);

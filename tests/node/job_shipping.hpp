@@ -53,11 +53,11 @@ class small_node {
   }
 
   /// What it has folded since it sealed last: fold-set and payload. An empty fold-set if nothing.
-  [[nodiscard]] std::pair<std::vector<fastgpu::interval>, detail::payload> seal()
+  [[nodiscard]] std::pair<detail::interval_set, detail::payload> seal()
   {
     if (!std::exchange(ran_, false)) return {};
     const auto sealed = session_->seal();
-    auto fold_set = sealed.values->fold_set().intervals();
+    auto fold_set = sealed.values->fold_set();
     auto bytes = detail::pack_partial(job_->data, *sealed.values);
     job_->give_back(sealed.values->fold_set());
     return {std::move(fold_set), std::move(bytes)};

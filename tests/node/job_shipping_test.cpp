@@ -41,9 +41,7 @@ void commit(const example& e, detail::partial& total, small_node& from)
   const auto& job = e.job->data;
   auto [said, bytes] = from.seal();
   if (said.empty()) return;
-  auto fold_set = detail::fold_set_of(job, said);
-  ASSERT_TRUE(fold_set) << fold_set.error().detail;
-  auto arrived = detail::unpack_partial(job, e.fold, detail::heap(), std::move(fold_set).value(), std::move(bytes));
+  auto arrived = detail::unpack_partial(job, e.fold, detail::heap(), std::move(said), std::move(bytes));
   ASSERT_TRUE(arrived) << arrived.error().detail;
   auto taken = std::move(arrived).value();
   detail::commit_blocks(job, taken);

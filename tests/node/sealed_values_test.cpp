@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <random>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,6 @@ using fastgpu::errc;
 using fastgpu::interval;
 using fastgpu::detail::arrived_partial;
 using fastgpu::detail::fold_kind;
-using fastgpu::detail::fold_set_of;
 using fastgpu::detail::heap;
 using fastgpu::detail::interval_set;
 using fastgpu::detail::job_data;
@@ -46,31 +46,36 @@ std::pair<interval_set, payload> sealed_by_a_node(const example& e)
   run(spans / 6, spans / 3);
   run(spans - 1 - spans / 6, spans);
   auto [said, bytes] = node.seal();
-  return {fold_set_of(job, said).value(), std::move(bytes)};
+  return {std::move(said), std::move(bytes)};
 }
 
-TEST(FoldSetOf, TakesSpansInTheirOrderAndNothingElse)
+TEST(SealedValues, OfAFoldSetThatIsNoneOfTheJobAreRefused)
 {
   const fastgpu::space<1> over{fastgpu::extents<1>{{1 << 16}}, fastgpu::by_size{1}};
   const auto made = fastgpu::make_job(over, shipped::rough_of{}, fastgpu::reduced(fastgpu::sum<double>{}));
   const auto& job = made.data();
   ASSERT_EQ(job.shape.span_log2, 2u);
   const auto last = job.shape.count;
-  EXPECT_EQ(fold_set_of(job, {{0, 4}, {8, 16}, {16, last}}).value().intervals(),
-            (std::vector<interval>{{0, 4}, {8, last}}));
-  for (const auto& wrong : std::vector<std::vector<interval>>{{},
-                                                              {{0, 0}},
-                                                              {{4, 0}},
-                                                              {{0, 3}},
-                                                              {{1, 4}},
-                                                              {{0, last + 4}},
-                                                              {{last, last}},
-                                                              {{8, 16}, {0, 4}},
-                                                              {{0, 8}, {4, 12}}}) {
-    const auto refused = fold_set_of(job, wrong);
+  for (const auto& said : std::vector<interval_set>{interval_set{},
+                                                    interval_set{{0, 3}},
+                                                    interval_set{{1, 4}},
+                                                    interval_set{{0, last + 4}},
+                                                    interval_set{{last + 4, last + 8}},
+                                                    interval_set{{0, 4'000'000'000}}}) {
+    const auto refused = unpack_partial(job, fold_kind::exact, heap(), said, {});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, errc::protocol_error);
+    EXPECT_NE(refused.error().detail.find("no spans of the job"), std::string::npos) << refused.error().detail;
   }
+}
+
+/// Where the outputs of such subtasks lie stands in a table with an entry for each subtask that there is.
+TEST(SealedValues, OfSubtasksThatThereAreNotAreRefusedBeforeTheirOutputsAreLookedFor)
+{
+  const auto e = shipped::scale_job("scale", fastgpu::space<1>{fastgpu::by_cost{std::vector<double>(40, 1.0), 17}}, 40);
+  const auto refused = unpack(e, interval_set{{0, 4'000'000'000}}, payload(64));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::protocol_error);
 }
 
 TEST(SealedValues, CutShortOrTooLongAreRefused)
@@ -166,7 +171,7 @@ TEST(SealedValues, WriteTheBlocksOfTheirSubtasksAlone)
   small_node node{e.job->data, fastgpu::detail::describe_job(e.job->data, e.fold)};
   node.run({1, 3}, 1 << 20);
   auto [said, bytes] = node.seal();
-  const auto arrived = unpack(e, fold_set_of(e.job->data, said).value(), std::move(bytes));
+  const auto arrived = unpack(e, said, std::move(bytes));
   ASSERT_TRUE(arrived);
   EXPECT_EQ(e.outputs(), untouched);  // nothing is written before it is committed
   commit_blocks(e.job->data, arrived.value());
