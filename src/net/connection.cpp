@@ -46,6 +46,7 @@ void connection::send(message what, std::shared_ptr<const payload> bytes)
 void connection::close()
 {
   if (over_ || closing_) return;
+  if (stream_.over()) return end_later({});  // nobody is there for a goodbye, and nothing would end it
   closing_ = true;  // over when the goodbye is on its way: a process may end then
   session_.close();
   rearm();

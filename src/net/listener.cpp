@@ -87,7 +87,14 @@ class listener::impl : public std::enable_shared_from_this<listener::impl> {
     retry_.cancel();
     alarm_.cancel();
     silent_.clear();
-    for (const auto& [who, via] : std::exchange(handshakes_, {})) via->abort();
+    // Those that were handed out have owners, who are to hear of it.
+    for (const auto& [who, via] : std::exchange(handshakes_, {})) {
+      try {
+        via->fail({make_error_code(errc::refused), via->remote + ": it was not welcomed before the listener closed"});
+      } catch (const std::exception&) {  // no memory for the reason
+        via->abort();
+      }
+    }
   }
 
   [[nodiscard]] std::string address() const { return where_.text(); }

@@ -33,7 +33,7 @@ struct listener_handlers {
   std::function<void(const std::string&)> refused{};
 };
 
-/// Accepts until it is destroyed; streams that were handed out live on.
+/// Accepts until it is destroyed; streams that were handed out and are authenticated() live on, others are ended.
 ///
 /// Handshakes are computed one at a time, on the io_context's thread: their number at once is bounded by
 /// admission_limits alone.

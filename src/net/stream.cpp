@@ -206,6 +206,7 @@ byte_stream::~byte_stream()
 void byte_stream::start(stream_handlers handlers) { via_->start(std::move(handlers)); }
 void byte_stream::write(std::vector<std::byte> bytes) { via_->write(std::move(bytes)); }
 std::size_t byte_stream::unwritten() const noexcept { return via_->unwritten(); }
+bool byte_stream::over() const noexcept { return via_->over(); }
 void byte_stream::close() { via_->close(); }
 void byte_stream::abort() noexcept { via_->abort(); }
 void byte_stream::authenticated()

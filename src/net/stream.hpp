@@ -52,6 +52,8 @@ class byte_stream {
   /// writes looks at unwritten() or counts what `written` says.
   void write(std::vector<std::byte> bytes);
   [[nodiscard]] std::size_t unwritten() const noexcept;
+  /// It has ended or failed, or was aborted: nothing is called any more.
+  [[nodiscard]] bool over() const noexcept;
 
   /// Writes what is queued, tells the peer that this was all, and ends when the peer has ended too, or after two
   /// seconds. What still comes is thrown away.

@@ -44,6 +44,7 @@ class byte_stream::transport : public std::enable_shared_from_this<byte_stream::
   void orphan() noexcept;
 
   [[nodiscard]] std::size_t unwritten() const noexcept { return unwritten_; }
+  [[nodiscard]] bool over() const noexcept { return over_; }
 
   peer_identity peer{};
   const std::string remote;

@@ -1,10 +1,16 @@
 #include <fastgpu/cluster/node.hpp>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
+#include <future>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
@@ -257,6 +263,30 @@ TEST_F(Nodes, LeaveInGoodOrderWhenDrained)
   EXPECT_FALSE(value.summary().devices[0].lost);
   EXPECT_GT(value.summary().devices[0].subtasks, 0);
   EXPECT_EQ(value.summary().wasted, 0);
+}
+
+TEST_F(Nodes, DrainPastACallerThatSaysNothing)
+{
+  auto& n = start();
+  const int silent = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ::sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  folder_.path("n1").copy(to.sun_path, sizeof to.sun_path - 1);
+  ASSERT_EQ(::connect(silent, reinterpret_cast<const ::sockaddr*>(&to), sizeof to), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds{100});  // it is taken in
+
+  std::promise<void> drained;
+  auto told = drained.get_future();
+  std::thread waits{[&] {
+    n.run();
+    drained.set_value();
+  }};
+  n.drain();
+  const bool over = told.wait_for(std::chrono::seconds{20}) == std::future_status::ready;
+  EXPECT_TRUE(over);
+  if (!over) std::_Exit(1);  // nothing would end it
+  waits.join();
+  ::close(silent);
 }
 
 TEST_F(Nodes, RetryWhatTheirDevicesFailAt)
