@@ -68,9 +68,9 @@ class cluster_core final : public ref_counted, public environment {
   {
     return options_.memory != nullptr ? *options_.memory : heap();
   }
-  /// Whether the user named the devices, and so means each of them.
   /// Of sessions with nodes.
   [[nodiscard]] const session_limits& node_limits() const noexcept { return node_limits_; }
+  /// Whether the user named the devices, and so means each of them.
   [[nodiscard]] bool devices_by_name() const noexcept { return !options_.devices.empty(); }
   [[nodiscard]] std::size_t worker_count() const noexcept { return places_.size(); }
   [[nodiscard]] const std::vector<worker_place>& places() const noexcept { return places_; }

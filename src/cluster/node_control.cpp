@@ -12,6 +12,8 @@
 namespace fastgpu::inline v0::detail {
 namespace {
 
+constexpr double answer_within_s = 5;
+
 /// One question on a session of its own. Its members are the network's, but for the outcome.
 class drain_request final : private connection_owner {
  public:
@@ -35,7 +37,11 @@ class drain_request final : private connection_owner {
   }
 
  private:
-  void opened(connection& which) override { which.send(ask_to_drain{}); }
+  void opened(connection& which) override
+  {
+    which.send(ask_to_drain{});
+    late_.set(seconds{on_.now().count + answer_within_s});
+  }
   void received(connection&, message&& what, payload&&) override
   {
     if (std::holds_alternative<node_drains>(what)) end({});
@@ -60,6 +66,9 @@ class drain_request final : private connection_owner {
   std::optional<credentials> as_;
   connection_attempt attempt_;
   std::unique_ptr<connection> session_;
+  alarm late_{on_, [this] {
+                end({make_error_code(errc::node_lost), address_ + ": it does not answer"});
+              }};
   std::mutex mutex_;
   std::condition_variable told_;  // with mutex_
   bool over_ = false;             // guarded by mutex_

@@ -18,6 +18,11 @@ node_link::node_link(network& on, node_id id, node_link_options options, std::fu
       options_{std::move(options)},
       changed_{std::move(changed)},
       again_{on, [this] { connect(); }},
+      failed_{on, [this] { try_later(failure{trouble_}); }},
+      mute_{on,
+            [this] {
+              cut({make_error_code(errc::node_lost), std::string{"it does not say what it offers"}});
+            }},
       name_{options_.address}
 {
 }
@@ -29,6 +34,7 @@ void node_link::leave()
   leaving_ = true;
   attempt_ = {};
   again_.set(std::nullopt);
+  failed_.set(std::nullopt);
   if (session_) session_->close();
 }
 
@@ -60,7 +66,8 @@ void node_link::spawn()
     connected(worker_->stream());
   } catch (const error& e) {
     worker_.reset();
-    on_.post([this, why = e.why()] { try_later(why); });
+    trouble_ = e.why();
+    failed_.set(on_.now());  // told from a call of its own
   }
 }
 
@@ -96,8 +103,8 @@ void node_link::try_later(const failure& why)
 void node_link::opened(connection& which)
 {
   latency_s_ = on_.now().count - hello_at_.count;
-  name_ = which.peer_self().name;
-  // What it offers comes next, and it is ready then.
+  name_ = which.peer().certified ? which.peer().name : which.peer_self().name;  // else any of a user's has one name
+  mute_.set(seconds{on_.now().count + options_.limits.handshake.count});  // what it offers comes next
 }
 
 void node_link::received(connection&, message&& what, payload&& bytes)
@@ -106,6 +113,7 @@ void node_link::received(connection&, message&& what, payload&& bytes)
     devices_ = std::move(offer->devices);
     draining_ = offer->draining;
     failures_ = 0;
+    mute_.set(std::nullopt);
     if (std::exchange(warned_, false)) log_line(log_level::info, "node " + name_ + " is there");
     const bool first = !std::exchange(ready_, true);
     changed_();
@@ -138,6 +146,7 @@ void node_link::closed(connection& which, const failure& why)
 {
   const bool was_ready = std::exchange(ready_, false);
   const bool drained = draining_ && !why.code;
+  mute_.set(std::nullopt);
   past_traffic_.messages_sent += which.count().messages_sent;
   past_traffic_.messages_received += which.count().messages_received;
   past_traffic_.bytes_sent += which.count().bytes_sent;

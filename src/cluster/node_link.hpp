@@ -105,6 +105,8 @@ class node_link final : private connection_owner {
   std::unique_ptr<worker_process> worker_;
   std::unique_ptr<connection> session_;
   alarm again_;
+  alarm failed_;  // a worker could not be started, for trouble_
+  alarm mute_;    // its session is open, and it does not say what it offers
   std::string name_;
   std::vector<device_info> devices_;
   bool ready_ = false;

@@ -30,6 +30,7 @@ enum class role : std::uint8_t {
 struct peer_identity {
   std::string name;        ///< "gpu7"; "uid 1000" behind a Unix socket.
   role roles = role::none;
+  bool certified = false;  ///< By a certificate: the name is the peer's alone.
 };
 
 }  // namespace fastgpu::inline v0::detail

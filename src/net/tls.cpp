@@ -99,7 +99,7 @@ std::string objection_to(X509& leaf, tls_side& side)
   if (!side.expected.name.empty() && name.name != side.expected.name) {
     return "it is named '" + name.name + "', not '" + side.expected.name + "'";
   }
-  side.peer = {name.name, name.roles};
+  side.peer = {name.name, name.roles, true};
   return {};
 }
 

@@ -2,7 +2,6 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,14 +10,11 @@
 
 #include <gtest/gtest.h>
 
-#include "net/connection.hpp"
-#include "net/listener.hpp"
-#include "net/network.hpp"
-#include "net/self.hpp"
 #include "processes/nodes.hpp"
 #include "support/folder.hpp"
 #include "support/forged_credentials.hpp"
 #include "support/process.hpp"
+#include "support/strange_node.hpp"
 
 /// @file
 /// Programs used wrongly, and nodes that do not fit: an exit status and a clear line where the user is.
@@ -208,57 +204,11 @@ TEST_F(BadUse, AnUnknownKernelAndNobodyElseEndsTheRun)
   EXPECT_EQ(std::count(end.err.begin(), end.err.end(), '\n'), 2) << end.err;
 }
 
-/// A node that says of itself what it is told to.
-class strange_node final : fastgpu::detail::connection_owner {
- public:
-  strange_node(const fastgpu::credentials& as, std::function<void(fastgpu::detail::session_self&)> alter)
-      : alter_{std::move(alter)}
-  {
-    net_.run([&] {
-      listener_ = std::make_unique<fastgpu::detail::listener>(
-          net_.io(), "127.0.0.1:0", as,
-          fastgpu::detail::listener_handlers{.accepted = [this](auto stream) { accept(std::move(stream)); }});
-      address_ = listener_->address();
-    });
-  }
-  ~strange_node()
-  {
-    net_.run([&] {
-      listener_.reset();
-      sessions_.clear();
-    });
-  }
-  [[nodiscard]] const std::string& address() const { return address_; }
-
- private:
-  void accept(fastgpu::detail::byte_stream stream)
-  {
-    auto self = fastgpu::detail::this_process("n2");
-    self.server = true;
-    alter_(self);
-    fastgpu::detail::connection_owner& me = *this;
-    sessions_.push_back(std::make_unique<fastgpu::detail::connection>(net_, std::move(stream), std::move(self), me));
-  }
-  void opened(fastgpu::detail::connection&) override {}
-  void received(fastgpu::detail::connection&, fastgpu::detail::message&&, fastgpu::detail::payload&&) override {}
-  void suspected(fastgpu::detail::connection&, bool) override {}
-  void closed(fastgpu::detail::connection& which, const fastgpu::failure&) override
-  {
-    std::erase_if(sessions_, [&](const auto& s) { return s.get() == &which; });
-  }
-
-  std::function<void(fastgpu::detail::session_self&)> alter_;
-  fastgpu::detail::network net_;
-  std::unique_ptr<fastgpu::detail::listener> listener_;                        // the network's
-  std::vector<std::unique_ptr<fastgpu::detail::connection>> sessions_;         // the network's
-  std::string address_;
-};
-
 TEST_F(BadUse, ANodeOfAnotherVersionOrBuildIsNamed)
 {
   const auto as = fastgpu::credentials::load(at("ca/n2"));
-  const strange_node newer{as, [](auto& self) { self.library = "99.0.0"; }};
-  const strange_node other{as, [](auto& self) { self.build = "another compiler"; }};
+  const support::strange_node newer{"127.0.0.1:0", as, [](auto& self) { self.library = "99.0.0"; }};
+  const support::strange_node other{"127.0.0.1:0", as, [](auto& self) { self.build = "another compiler"; }};
   const auto nas = [](const std::string& address) {
     return arguments{"--class", "S", "--devices", "none", "--nodes", address, "--credentials", at("ca/user")};
   };
