@@ -117,6 +117,13 @@ class table_reader {
     to.device = from->device();
   }
 
+  std::string value(const wire::label& from)
+  {
+    std::string to;
+    take(to, from.text());
+    return to;
+  }
+
   argument_description value(const wire::argument_description& from)
   {
     argument_description to;
@@ -334,7 +341,10 @@ result<Whole> decode_table(std::string_view name, std::span<const std::byte> bod
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(body.data());
   flatbuffers::Verifier::Options bounds;
   bounds.max_depth = 8;
-  bounds.max_tables = wire_devices_max + 8;
+  // A table may be pointed to from many places, and is looked at each time. None is shorter than this, with the
+  // offset that leads to it; so an honest body has no more.
+  constexpr std::size_t table_bytes_min = 8;
+  bounds.max_tables = static_cast<flatbuffers::uoffset_t>(body.size() / table_bytes_min + 1);
   flatbuffers::Verifier verifier{bytes, body.size(), bounds};
   if (!verifier.VerifyBuffer<Table>(nullptr)) return malformed(name, "it does not follow the schema");
 

@@ -110,7 +110,9 @@ class table_writer {
     const auto model = text(what.model);
     const auto pci_address = text(what.pci_address);
     const auto numeric_class = text(what.numeric_class);
-    const auto label_vector = texts(what.labels);
+    std::vector<Offset<wire::label>> labels;
+    for (const auto& one : what.labels) labels.push_back(wire::Createlabel(out_, text(one)));
+    const auto label_vector = out_.CreateVector(labels);
     return wire::Createdevice_info(out_, what.id.value, what.node.value, name, kind, backend, what.workers,
                                    what.memory_bytes, what.compute_capability, model, what.multiprocessors,
                                    what.memory_bytes_a_second, pci_address, what.driver, label_vector, numeric_class,

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -185,7 +186,10 @@ std::vector<std::byte> same_device(std::size_t devices, std::size_t labels, std:
   constexpr auto field = [](int n) { return static_cast<flatbuffers::voffset_t>(4 + 2 * n); };
   flatbuffers::FlatBufferBuilder out;
   const auto text = out.CreateString(std::string(string_bytes, 'x'));
-  const auto label_vector = out.CreateVector(std::vector<flatbuffers::Offset<flatbuffers::String>>(labels, text));
+  const auto label_table = out.StartTable();
+  out.AddOffset(field(0), text);
+  const auto label = flatbuffers::Offset<flatbuffers::Table>(out.EndTable(label_table));
+  const auto label_vector = out.CreateVector(std::vector<flatbuffers::Offset<flatbuffers::Table>>(labels, label));
   const auto table = out.StartTable();
   for (const int n : {2, 3, 4, 8, 11, 14}) out.AddOffset(field(n), text);  // all strings of device_info
   out.AddOffset(field(13), label_vector);
@@ -209,11 +213,22 @@ TEST(SessionBombs, ABodyDoesNotGrowWhenItIsRead)
   EXPECT_EQ(refusal_of(same_device(1, 1, 1000)), "describe_node: its parts overlap");
   EXPECT_EQ(refusal_of(same_device(1, 0, 0)), "");
   const auto before = resident_bytes();
-  EXPECT_EQ(refusal_of(same_device(4000, 0, 4096)), "describe_node: its parts overlap");       // 98 MB in 20 kB
-  EXPECT_EQ(refusal_of(same_device(1, 65'536, 4096)), "describe_node: its parts overlap");     // 268 MB in 266 kB
-  EXPECT_EQ(refusal_of(same_device(1000, 65'536, 4096)), "describe_node: its parts overlap");  // 268 GB
+  EXPECT_EQ(refusal_of(same_device(600, 0, 4096)), "describe_node: its parts overlap");        // 15 MB in 7 kB
+  EXPECT_EQ(refusal_of(same_device(4000, 0, 4096)), "describe_node: it does not follow the schema");    // 98 MB
+  EXPECT_EQ(refusal_of(same_device(1, 256, 4096)), "describe_node: its parts overlap");        // 1 MB in 5 kB
+  EXPECT_EQ(refusal_of(same_device(1, 65'536, 4096)), "describe_node: it does not follow the schema");  // 268 MB
+  EXPECT_EQ(refusal_of(same_device(1000, 65'536, 4096)), "describe_node: it does not follow the schema");  // 268 GB
   EXPECT_EQ(refusal_of(same_device(100'000, 0, 0)), "describe_node: it does not follow the schema");
   EXPECT_LT(resident_bytes() - before, 20 * mib);
+}
+
+TEST(SessionBombs, ABodyIsNotLookedAtForLong)
+{
+  const auto body = same_device(4096, 250'000, 8);  // a billion labels, in a frame
+  ASSERT_LE(body.size(), fastgpu::detail::session_limits{}.frame_bytes);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(refusal_of(body), "describe_node: it does not follow the schema");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds{500});
 }
 
 }  // namespace
