@@ -19,6 +19,8 @@ constexpr std::size_t at_flags = 8;
 constexpr std::size_t at_body_bytes = 12;
 constexpr std::size_t at_sequence = 16;
 
+constexpr std::size_t kept_bytes_usual = 64 << 10;  // memory for a frame that is kept beyond it
+
 failure breach(std::string detail) { return {make_error_code(errc::protocol_error), std::move(detail)}; }
 
 }  // namespace
@@ -73,6 +75,7 @@ result<std::optional<frame>> frame_decoder::next(std::span<const std::byte>& inp
       const frame whole{static_cast<frame_type>(what.type), input.subspan(frame_header_bytes, what.body_bytes)};
       input = input.subspan(frame_header_bytes + what.body_bytes);
       ++expected_;
+      if (kept_.capacity() > kept_bytes_usual) kept_ = std::vector<std::byte>{};  // of a long one; `= {}` would keep it
       return std::optional{whole};
     }
   }

@@ -51,6 +51,7 @@ std::size_t outbox::add(const message& what, std::shared_ptr<const payload> byte
   frame_writer::end(begin, bulk.head);
   bulk.bytes = std::move(bytes);
   bulk_.push_back(std::move(bulk));
+  heads_ += bulk_.back().head.size();
   return bulk_.back().head.size() - frame_header_bytes;
 }
 
@@ -59,14 +60,15 @@ void outbox::release_messages()
   released_ = true;
   frames_.number_again(early_);
   ready_.insert(ready_.end(), early_.begin(), early_.end());
-  early_ = {};
+  early_ = std::vector<std::byte>{};
 }
 
 void outbox::finish()
 {
   finishing_ = true;
-  early_ = {};
+  early_ = std::vector<std::byte>{};
   bulk_.clear();
+  heads_ = 0;
 }
 
 std::optional<std::vector<std::byte>> outbox::take()
@@ -88,6 +90,7 @@ void outbox::add_bulk(std::vector<std::byte>& out)
   if (!first.head.empty()) {
     frames_.number_again(first.head);
     out.insert(out.end(), first.head.begin(), first.head.end());
+    heads_ -= first.head.size();
     first.head = {};
   } else {
     const auto piece = std::span{*first.bytes}.subspan(first.sent).first(

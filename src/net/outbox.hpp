@@ -59,8 +59,8 @@ class outbox {
 
   /// Taken and not written.
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_; }
-  /// Small frames, taken and not written or not even taken. Of payloads only what was taken.
-  [[nodiscard]] std::uint64_t held() const noexcept { return in_flight_ + ready_.size() + early_.size(); }
+  /// Frames of messages, taken and not written or not even taken. Of payloads only what was taken.
+  [[nodiscard]] std::uint64_t held() const noexcept { return in_flight_ + ready_.size() + early_.size() + heads_; }
   [[nodiscard]] bool idle() const noexcept { return held() == 0 && bulk_.empty(); }
 
  private:
@@ -78,6 +78,7 @@ class outbox {
   std::vector<std::byte> ready_;
   std::vector<std::byte> early_;  // messages before their release
   std::deque<bulk_message> bulk_;
+  std::uint64_t heads_ = 0;  // bytes of all in bulk_
   std::uint64_t in_flight_ = 0;
   bool released_ = false;
   bool finishing_ = false;

@@ -66,7 +66,7 @@ void payload_inbox::clear() noexcept
   taken_ = 0;
   announced_ = 0;
   what_.reset();
-  bytes_ = {};
+  bytes_ = payload{};  // `= {}` would keep the memory
 }
 
 }  // namespace fastgpu::inline v0::detail

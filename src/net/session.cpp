@@ -76,6 +76,7 @@ struct session::impl {
   session::counters counted;
   double deadline_s = 0;   // of the handshake, then of closing
   double sent_s = 0;       // when write() was called last
+  double taken_s = 0;      // when the peer took something last, or was given the first of what it has not taken
   double progress_s = 0;   // when the bytes of a frame were counted last
   std::uint64_t progress_from = 0;  // bytes received then
   int depth = 0;           // calls into the session that have not returned
@@ -123,6 +124,7 @@ struct session::impl {
       auto bytes = out.take();
       if (!bytes) break;
       sent_s = world.now().count;
+      if (out.in_flight() == bytes->size()) taken_s = sent_s;
       counted.bytes_sent += bytes->size();
       events.write(*std::move(bytes));
     }
@@ -162,6 +164,11 @@ struct session::impl {
   failure about_peer(errc code, const std::string& what) const
   {
     return {make_error_code(code), peer.name + ": " + what};
+  }
+
+  [[nodiscard]] failure does_not_read() const
+  {
+    return about_peer(errc::node_lost, "the peer does not read: " + text_of_bytes(out.held()) + " wait for it");
   }
 
   // What comes --------------------------------------------------------------------------------------------------------
@@ -312,6 +319,12 @@ struct session::impl {
     return progress_s + limits.progress_within.count;
   }
 
+  [[nodiscard]] std::optional<double> write_due() const
+  {
+    if (out.in_flight() == 0) return std::nullopt;
+    return taken_s + limits.write_within.count;
+  }
+
   void tick_ready(seconds time)
   {
     switch (detector.judge(time)) {
@@ -334,6 +347,7 @@ struct session::impl {
       }
       count_progress();
     }
+    if (const auto due = write_due(); due && time.count >= *due) return end(does_not_read());
     if (const auto due = heartbeat_due(); due && time.count >= *due) out.add(frame_type::heartbeat);
   }
 };
@@ -388,6 +402,7 @@ void session::written(std::size_t bytes)
   if (s.now == state::closed) return;
   const impl::entry entered{s};
   s.out.written(bytes);
+  if (bytes > 0) s.taken_s = s.world.now().count;
 }
 
 void session::ended(const failure& why)
@@ -418,7 +433,7 @@ void session::send(message what, std::shared_ptr<const payload> bytes)
     s.end({make_error_code(errc::internal), std::string{dispatch_table[what.index()].name} + " of " +
                                                 text_of_bytes(body_bytes) + " does not fit in a frame"});
   } else if (s.out.held() > s.limits.outbound_bytes) {
-    s.end(s.about_peer(errc::node_lost, "the peer does not read: " + text_of_bytes(s.out.held()) + " wait for it"));
+    s.end(s.does_not_read());
   }
 }
 
@@ -438,7 +453,7 @@ std::optional<seconds> session::next_tick() const
   if (!s.started || s.now == state::closed) return std::nullopt;
   if (s.now != state::ready) return seconds{s.deadline_s};
   auto next = (s.suspect ? s.detector.dead_at() : s.detector.suspect_at()).count;
-  for (const auto due : {s.heartbeat_due(), s.progress_due()}) {
+  for (const auto due : {s.heartbeat_due(), s.progress_due(), s.write_due()}) {
     if (due) next = std::min(next, *due);
   }
   return seconds{next};

@@ -33,6 +33,7 @@ struct session_limits {
   seconds heartbeat_every{0.5};
   seconds suspect_after{2.0};
   seconds dead_after{5.0};
+  seconds write_within{10.0};                      ///< Of what is being written the peer takes some so often.
   seconds progress_within{10.0};                   ///< In the middle of a frame, so often,
   std::uint64_t progress_bytes = 10 << 10;         ///< at least so much must have come.
 };

@@ -178,6 +178,64 @@ TEST(SessionBombs, APeerThatNeverReadsIsGivenAWindow)
   EXPECT_EQ(bytes.use_count(), 1);
 }
 
+TEST(SessionBombs, APeerThatBeatsAndNeverReadsIsCut)
+{
+  attacked one;
+  one.pair.stuck = true;
+  one.pair.server.talk.send(backup_done{1, {}}, payload_of(8 * mib));
+  for (double at_s = 0.25; !one.pair.server.over() && at_s < 60; at_s += 0.25) {
+    one.pair.run_until(at_s);
+    one.pair.server.talk.received(one.peer.frame(frame_type::heartbeat));
+  }
+  EXPECT_EQ(one.pair.server.code(), errc::node_lost);
+  EXPECT_DOUBLE_EQ(one.pair.server.ends.at(0).first, 10.0);
+  EXPECT_TRUE(one.pair.server.reason().starts_with("desk: the peer does not read")) << one.pair.server.reason();
+}
+
+TEST(SessionBombs, APeerThatReadsALittleIsNot)
+{
+  attacked one;
+  one.pair.stuck = true;
+  one.pair.server.talk.send(backup_done{1, {}}, payload_of(8 * mib));
+  for (double at_s = 0.25; at_s < 60; at_s += 0.25) {
+    one.pair.run_until(at_s);
+    one.pair.server.talk.received(one.peer.frame(frame_type::heartbeat));
+    if (at_s == 5 * static_cast<int>(at_s / 5)) one.pair.server.talk.written(1);
+  }
+  EXPECT_FALSE(one.pair.server.over()) << one.pair.server.reason();
+}
+
+TEST(SessionBombs, MessagesWithPayloadsThatWaitAreCounted)
+{
+  pair_options options;
+  options.server_limits.outbound_bytes = 100'000;
+  session_pair pair{options};
+  pair.open();
+  pair.stuck = true;
+  const auto nothing = payload_of(0);
+  std::uint32_t sent = 0;
+  for (; sent < 100'000 && !pair.server.over(); ++sent) pair.server.talk.send(backup_done{sent, {}}, nothing);
+  EXPECT_LT(sent, 100'000u / 24);
+  EXPECT_EQ(pair.server.code(), errc::node_lost);
+}
+
+TEST(SessionBombs, ALongFrameTakesItsMemoryWithIt)
+{
+  const auto before = resident_bytes();
+  std::vector<std::unique_ptr<attacked>> sessions;
+  for (int i = 0; i < 200; ++i) {
+    auto& one = *sessions.emplace_back(std::make_unique<attacked>());
+    one.hears(one.peer.announcement(job_data_piece{}, mib));
+    const auto piece = one.peer.frame(frame_type::piece, std::vector<std::byte>(mib));
+    one.hears({piece.begin(), piece.begin() + mib / 2});
+    one.hears({piece.begin() + mib / 2, piece.end()});
+    one.hears(one.peer.frame(frame_type::heartbeat));
+    EXPECT_EQ(one.pair.server.heard.size(), 1u);
+    one.pair.server.heard.clear();
+  }
+  EXPECT_LT(resident_bytes() - before, 100 * mib);
+}
+
 // Bodies whose parts lie on top of each other, so that they would grow when they are read ----------------------------
 
 /// describe_node with `devices` times the same device.
