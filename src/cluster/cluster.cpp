@@ -55,6 +55,7 @@ cluster::cluster(const cluster_options& options) : core_{new detail::cluster_cor
   for (const auto& item : items_of(options.devices)) {
     detail::node_link_options worker;
     worker.address = item.empty() ? "worker" : item;
+    worker.limits = detail::worker_limits();
     worker.worker = detail::worker_of(options, options.worker_program, item, worker.address);
     core_->directory().add(std::move(worker));
   }

@@ -68,7 +68,7 @@ void relay_session::start_worker()
   auto self = this_process(options_.name);
   self.wanted = role::submit | role::observe | role::operate;
   connection_owner& me = *this;
-  below_ = std::make_unique<connection>(on_, worker_->stream(), std::move(self), me);
+  below_ = std::make_unique<connection>(on_, worker_->stream(), std::move(self), me, worker_limits());
 }
 
 void relay_session::worker_ended(const failure& why)

@@ -30,7 +30,7 @@ class worker final : public coordinator_session_owner {
       : core_{new cluster_core{make_devices(options.devices, options.gpu),
                                {.devices = options.devices, .labels = options.labels, .gpu = options.gpu}}},
         contents_{options.content_bytes_max},
-        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, options.name, {}}
+        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, options.name, worker_limits()}
   {
     net_.run([&] {
       const auto all = role::submit | role::observe | role::operate;
@@ -78,16 +78,14 @@ std::optional<int> run_as_worker(int argc, char** argv)
 {
   const auto command = detail::parse_worker_command(argc, argv);
   if (!command) return std::nullopt;
-  constexpr int socket = 3;
-  constexpr int board = 4;
   // Not a moment longer than the parent, which may have died before this line.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != command->parent) return 1;
   try {
-    detail::in_flight_board mine{board};
+    detail::in_flight_board mine{detail::worker_board};
     detail::the_board = &mine;
     {
-      detail::worker w{command->options, socket};
+      detail::worker w{command->options, detail::worker_socket};
       w.run();
     }
     detail::the_board = nullptr;

@@ -1,5 +1,6 @@
 #include "node/worker_process.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -19,14 +20,14 @@
 
 #include <fastgpu/error.hpp>
 
+#include "net/socket.hpp"
+
 extern char** environ;
 
 namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr const char* worker_word = "--fastgpu-worker";
-constexpr int child_socket = 3;  // where a worker finds what it inherits
-constexpr int child_board = 4;
 constexpr double look_every_s = 0.1;
 
 [[noreturn]] void refuse(const std::string& what, int number)
@@ -43,6 +44,21 @@ struct spawn_setup {
     posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_init(&actions);
   }
+  /// The child has these two and no others, but for its standard streams.
+  void inherit(int socket, int board)
+  {
+    // First above all of them: one might lie where another is to be.
+    const int above = std::max({socket, board, worker_board}) + 1;
+    need(posix_spawn_file_actions_adddup2(&actions, socket, above));
+    need(posix_spawn_file_actions_adddup2(&actions, board, above + 1));
+    need(posix_spawn_file_actions_adddup2(&actions, above, worker_socket));
+    need(posix_spawn_file_actions_adddup2(&actions, above + 1, worker_board));
+    need(posix_spawn_file_actions_addclosefrom_np(&actions, worker_board + 1));
+  }
+  static void need(int problem)
+  {
+    if (problem != 0) refuse("what it inherits", problem);
+  }
   spawn_setup(const spawn_setup&) = delete;
   spawn_setup& operator=(const spawn_setup&) = delete;
   ~spawn_setup()
@@ -51,6 +67,30 @@ struct spawn_setup {
     posix_spawnattr_destroy(&attributes);
   }
 };
+
+/// As waitpid(), but 0 where the child has not ended within `patience_ms`.
+pid_t end_within(pid_t id, int patience_ms, int* status = nullptr) noexcept
+{
+  auto ended = ::waitpid(id, status, WNOHANG);
+  for (int i = 0; i < patience_ms && ended == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    ended = ::waitpid(id, status, WNOHANG);
+  }
+  return ended;
+}
+
+/// A child that was killed ends when the kernel lets it, which a driver may keep it from for long: a thread of its own
+/// waits for that.
+void bury_elsewhere(pid_t id) noexcept
+{
+  try {
+    std::thread{[id] {
+      while (::waitpid(id, nullptr, 0) < 0 && errno == EINTR) {
+      }
+    }}.detach();
+  } catch (const std::exception&) {  // then it is a zombie for as long as this process lives
+  }
+}
 
 }  // namespace
 
@@ -64,6 +104,15 @@ worker_options worker_of(const cluster_options& of, const std::string& program, 
                 "isolation::process: a memory source or pool and thread_start cannot be handed to another process"};
   }
   return {program, devices, name, of.labels, of.gpu};
+}
+
+session_limits worker_limits()
+{
+  constexpr seconds long_silence{60.0};
+  auto limits = limits_for(long_silence);
+  limits.progress_within = long_silence;
+  limits.write_within = long_silence;
+  return limits;
 }
 
 std::vector<std::string> command_of(const worker_options& options)
@@ -107,17 +156,12 @@ worker_process::worker_process(network& on, const worker_options& options)
 {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) refuse("socket pair", errno);
-  socket_ = ends[0];
+  owned_descriptor mine{ends[0]};
+  owned_descriptor its{ends[1]};
 
   // Spawned, never forked: after the first use of CUDA a forked child could not use it.
   spawn_setup setup;
-  // dup2() first to high numbers: what is inherited might lie at 3 and 4 itself.
-  constexpr int high = 200;
-  posix_spawn_file_actions_adddup2(&setup.actions, ends[1], high);
-  posix_spawn_file_actions_adddup2(&setup.actions, board_.descriptor(), high + 1);
-  posix_spawn_file_actions_adddup2(&setup.actions, high, child_socket);
-  posix_spawn_file_actions_adddup2(&setup.actions, high + 1, child_board);
-  posix_spawn_file_actions_addclosefrom_np(&setup.actions, child_board + 1);
+  setup.inherit(its.get(), board_.descriptor());
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&setup.attributes, &none);  // the parent's threads may have blocked some
@@ -138,11 +182,8 @@ worker_process::worker_process(network& on, const worker_options& options)
   variables.push_back(nullptr);
   const auto problem =
       ::posix_spawn(&id_, program.c_str(), &setup.actions, &setup.attributes, arguments.data(), variables.data());
-  ::close(ends[1]);
-  if (problem != 0) {
-    ::close(std::exchange(socket_, -1));
-    refuse(program, problem);
-  }
+  if (problem != 0) refuse(program, problem);
+  socket_ = mine.release();
   look_.set(seconds{on_.now().count + look_every_s});
 }
 
@@ -152,7 +193,7 @@ worker_process::~worker_process()
   if (id_ > 0) {
     ::kill(-id_, SIGKILL);
     ::kill(id_, SIGKILL);  // it may not have made its group yet
-    ::waitpid(id_, nullptr, 0);
+    if (end_within(id_, 20) == 0) bury_elsewhere(id_);
   }
 }
 
@@ -173,13 +214,7 @@ std::string worker_process::bury()
 {
   if (id_ <= 0) return "it is gone";
   int status = 0;
-  constexpr int patience_ms = 200;
-  pid_t ended = 0;
-  for (int i = 0; i < patience_ms && ended == 0; ++i) {
-    ended = ::waitpid(id_, &status, WNOHANG);
-    if (ended == 0) std::this_thread::sleep_for(std::chrono::milliseconds{1});
-  }
-  if (ended == 0) return "it does not answer";  // and is killed by the destructor
+  if (end_within(id_, 200, &status) == 0) return "it does not answer";  // and is killed by the destructor
   id_ = -1;
   if (!overdue_.empty()) {
     return "killed, because subtasks " + std::to_string(overdue_.begin) + " to " + std::to_string(overdue_.end - 1) +

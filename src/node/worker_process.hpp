@@ -11,12 +11,17 @@
 
 #include "execute/in_flight_board.hpp"
 #include "net/network.hpp"
+#include "net/session.hpp"
 #include "net/stream.hpp"
 
 /// @file
 /// A child process that runs subtasks for this one: how it is started, spoken with, and buried.
 
 namespace fastgpu::inline v0::detail {
+
+/// Where a worker finds what it inherits: its end of the socket pair, and the board.
+inline constexpr int worker_socket = 3;
+inline constexpr int worker_board = 4;
 
 /// In a worker's environment.
 inline constexpr const char* worker_mark = "FASTGPU_WORKER";
@@ -36,6 +41,10 @@ struct worker_options {
 /// @throws error  errc::invalid_argument where `of` has what cannot be another process's.
 [[nodiscard]] worker_options worker_of(const cluster_options& of, const std::string& program, const std::string& devices,
                                        const std::string& name);
+
+/// Of sessions with workers. Its end is seen at once, so silence may last: it hashes what is broadcast, and more, on the
+/// thread that should speak.
+[[nodiscard]] session_limits worker_limits();
 
 /// The options in a worker's command line; nothing where it is none.
 struct worker_command {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -161,6 +162,25 @@ TEST_F(Isolation, OfANodeLeavesTheNodeAlive)
   c.add_node(node.address());
   EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(c, job(5'000, 10, at(4'321, 2)))).get(), sum_of_mixed(5'000));
   EXPECT_EQ(c.devices().size(), 1);
+}
+
+TEST_F(Isolation, StartsWhateverDescriptorsAreTaken)
+{
+  std::vector<int> taken;
+  const auto next_free = [] {
+    const int found = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(found);
+    return found;
+  };
+  while (next_free() < 190) taken.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  for (int first = next_free(); first <= 203; ++first) {
+    SCOPED_TRACE(first);
+    while (next_free() < first) taken.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    auto c = isolated("host:1");
+    ASSERT_EQ(c.devices().size(), 1u);
+    EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(c, job(1'000, 10, at(0, 0)))).get(), sum_of_mixed(1'000));
+  }
+  for (const int one : taken) ::close(one);
 }
 
 TEST_F(Isolation, NeedsKernelsWithAName)
