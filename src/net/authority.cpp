@@ -20,6 +20,7 @@
 #include <fastgpu/error.hpp>
 
 #include "net/certificate.hpp"
+#include "net/credential_files.hpp"
 #include "net/openssl.hpp"
 
 namespace fastgpu::inline v0::detail {
@@ -220,19 +221,13 @@ authority new_authority(int days)
 
 authority load_authority(const std::string& folder)
 {
-  const auto open = [](const std::string& file) {
-    bio_ptr from{BIO_new_file(file.c_str(), "r")};
-    ERR_clear_error();
-    if (!from) refuse(file, std::strerror(errno));
-    return from;
-  };
   const auto key_file = folder + "/ca/key.pem";
   const auto certificate_file = folder + "/ca/ca.pem";
+  check_folder(folder);
+  check_folder(folder + "/ca");
   authority loaded;
-  loaded.key.reset(PEM_read_bio_PrivateKey(open(key_file).get(), nullptr, nullptr, const_cast<char*>("")));
-  if (!loaded.key) refuse(key_file, "holds no private key without a passphrase");
-  loaded.certificate.reset(PEM_read_bio_X509(open(certificate_file).get(), nullptr, nullptr, nullptr));
-  if (!loaded.certificate) refuse(certificate_file, "holds no certificate");
+  loaded.key = read_key(key_file);
+  loaded.certificate = std::move(read_certificates(certificate_file).front());
   if (X509_check_private_key(loaded.certificate.get(), loaded.key.get()) != 1) {
     refuse(certificate_file, "is not of the key in ca/key.pem");
   }
@@ -304,6 +299,7 @@ void create_credentials(const std::string& folder, const principals& who, validi
 {
   check(folder, who, days);
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) fail_file(folder);
+  check_folder(folder);
 
   const auto made = new_authority(days.authority_days);
   folder_in_the_making ca{folder, "ca"};

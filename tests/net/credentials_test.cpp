@@ -149,6 +149,32 @@ TEST_F(Credentials, AreRefusedWhereOthersHaveAccessToThem)
   EXPECT_THAT(complaint(), HasSubstr("others can write to it"));
 }
 
+TEST_F(Credentials, AreNotMadeWhereOthersHaveAccessToTheAuthority)
+{
+  const auto refused = [&] {
+    return support::failure_of([&] { add_credentials(all, {.nodes = {"gpu8"}}); }).detail;
+  };
+  ::chmod(of("ca", "key.pem").c_str(), 0640);
+  EXPECT_THAT(refused(), HasSubstr("ca/key.pem: others have access"));
+  ::chmod(of("ca", "key.pem").c_str(), 0600);
+  ::chmod(of("ca", "ca.pem").c_str(), 0666);
+  EXPECT_THAT(refused(), HasSubstr("ca/ca.pem: others can write"));
+  ::chmod(of("ca", "ca.pem").c_str(), 0644);
+  ::chmod(of("ca").c_str(), 0770);
+  EXPECT_THAT(refused(), HasSubstr("/ca: others can write"));
+  ::chmod(of("ca").c_str(), 0755);
+  ::chmod(all.c_str(), 0777);
+  EXPECT_THAT(refused(), HasSubstr(all + ": others can write"));
+  ::chmod(all.c_str(), 0700);
+  add_credentials(all, {.nodes = {"gpu8"}});
+
+  fs::create_directory(folder.path("d"));
+  ::chmod(folder.path("d").c_str(), 0777);
+  EXPECT_THAT(support::failure_of([&] { create_credentials(folder.path("d"), {.clients = {"me"}}); }).detail,
+              HasSubstr("/d: others can write"));
+  EXPECT_TRUE(fs::is_empty(folder.path("d")));
+}
+
 TEST_F(Credentials, AreRefusedWhereTheyBelongToAnotherUser)
 {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
