@@ -186,6 +186,21 @@ TEST_F(BadUse, OfNodesByAProgramEndsWithOneLine)
   EXPECT_TRUE(node_->running());  // whoever asked, and whatever for
 }
 
+TEST_F(BadUse, ADrainOfSeveralNodesTriesThemAll)
+{
+  const auto socket = "unix:" + at("sockets/drained");
+  support::process node{"fastgpu", {"node", "--listen", socket, "--devices", "host:1"}};
+  (void)line_of(node);
+  const auto nobody = "unix:" + at("sockets/nobody");
+  const auto end = support::run("fastgpu", {"drain", "--nodes", nobody + "," + socket + "," + nobody});
+  EXPECT_EQ(end.status, 1);
+  EXPECT_EQ(std::count(end.err.begin(), end.err.end(), '\n'), 2) << end.err;
+  EXPECT_NE(end.err.find("fastgpu: " + nobody), std::string::npos) << end.err;
+  const auto begin = clock::now();
+  while (node.running() && seconds_since(begin) < 20) std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  EXPECT_FALSE(node.running());
+}
+
 TEST_F(BadUse, AnUnknownKernelRunsWithoutTheNode)
 {
   const auto end = support::run("fastgpu_test_coordinator", {at("ca/user"), "host:1", "1000", "100", address_});

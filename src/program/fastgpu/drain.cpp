@@ -1,10 +1,13 @@
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include <fastgpu/cluster/credentials.hpp>
+#include <fastgpu/error.hpp>
 
 #include "cluster/node_control.hpp"
+#include "net/address.hpp"
 #include "program/fastgpu/commands.hpp"
 #include "program/nodes.hpp"
 
@@ -21,9 +24,17 @@ void add_drain_command(CLI::App& app, int& status)
     if (!chosen->credentials.empty()) mine = fastgpu::credentials::load(chosen->credentials);
     for (const auto& address : chosen->addresses) {
       if (!mine && needs_credentials(address)) throw usage_error{"--nodes '" + address + "' needs --credentials DIR"};
-      fastgpu::detail::drain_node(address, mine);
+      (void)fastgpu::detail::parse_address(address);
     }
     status = 0;
+    for (const auto& address : chosen->addresses) {  // one that cannot be does not keep the others from it
+      try {
+        fastgpu::detail::drain_node(address, mine);
+      } catch (const fastgpu::error& e) {
+        std::fprintf(stderr, "fastgpu: %s\n", e.what());
+        status = 1;
+      }
+    }
   });
 }
 
