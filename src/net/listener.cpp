@@ -33,8 +33,6 @@ constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
 seconds now_of_clock() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
-bool is_any_address(const std::string& host) { return host == "0.0.0.0" || host == "::" || host == "0"; }
-
 }  // namespace
 
 class listener::impl : public std::enable_shared_from_this<listener::impl> {
@@ -61,7 +59,7 @@ class listener::impl : public std::enable_shared_from_this<listener::impl> {
       ::lstat(where_.path.c_str(), &made_);
     } else {
       where_.port = port_of(socket.get());
-      if (is_any_address(where_.host)) {
+      if (serves_all_interfaces(socket.get())) {
         log_line(log_level::warning, "listening on all interfaces (" + where_.text() + "): better name the one to serve");
       }
     }

@@ -108,6 +108,14 @@ owned_descriptor listen_tcp(const address& where)
   fail(where, why == EADDRINUSE ? "the port is taken" : std::strerror(why));
 }
 
+::sockaddr_storage name_of(int descriptor) noexcept
+{
+  ::sockaddr_storage name{};
+  ::socklen_t size = sizeof name;
+  ::getsockname(descriptor, reinterpret_cast<::sockaddr*>(&name), &size);
+  return name;
+}
+
 }  // namespace
 
 void make_ready_for_io(int descriptor) noexcept
@@ -164,11 +172,17 @@ owned_descriptor listen_on(const address& where) { return where.is_unix() ? list
 
 std::uint16_t port_of(int descriptor) noexcept
 {
-  ::sockaddr_storage name{};
-  ::socklen_t size = sizeof name;
-  ::getsockname(descriptor, reinterpret_cast<::sockaddr*>(&name), &size);
+  const auto name = name_of(descriptor);
   if (name.ss_family == AF_INET6) return ntohs(reinterpret_cast<const ::sockaddr_in6&>(name).sin6_port);
   return ntohs(reinterpret_cast<const ::sockaddr_in&>(name).sin_port);
+}
+
+bool serves_all_interfaces(int descriptor) noexcept
+{
+  const auto name = name_of(descriptor);
+  if (name.ss_family != AF_INET6) return reinterpret_cast<const ::sockaddr_in&>(name).sin_addr.s_addr == INADDR_ANY;
+  const auto& address = reinterpret_cast<const ::sockaddr_in6&>(name).sin6_addr;
+  return IN6_IS_ADDR_UNSPECIFIED(&address);
 }
 
 }  // namespace fastgpu::inline v0::detail

@@ -64,4 +64,7 @@ void set_tcp_options(int descriptor, seconds dead_after) noexcept;
 /// Port of a listening TCP socket.
 [[nodiscard]] std::uint16_t port_of(int descriptor) noexcept;
 
+/// Whether a listening TCP socket serves all interfaces, however that was written.
+[[nodiscard]] bool serves_all_interfaces(int descriptor) noexcept;
+
 }  // namespace fastgpu::inline v0::detail

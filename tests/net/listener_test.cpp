@@ -94,13 +94,19 @@ TEST_F(Listener, SaysThatAPortIsTaken)
 
 TEST_F(Listener, WarnsWhereItListensOnAllInterfaces)
 {
-  std::string log;
-  fastgpu::set_log(
-      fastgpu::log_level::warning,
-      [](void* to, fastgpu::log_level, std::string_view line) { static_cast<std::string*>(to)->append(line); }, &log);
-  const held_listener one{world, "0.0.0.0:0", shared_cluster().of("gpu7")};
-  fastgpu::set_log(fastgpu::log_level::warning);
-  EXPECT_THAT(log, HasSubstr("all interfaces"));
+  const auto said = [&](const std::string& where) {
+    std::string log;
+    fastgpu::set_log(
+        fastgpu::log_level::warning,
+        [](void* to, fastgpu::log_level, std::string_view line) { static_cast<std::string*>(to)->append(line); }, &log);
+    const held_listener one{world, where, shared_cluster().of("gpu7")};
+    fastgpu::set_log(fastgpu::log_level::warning);
+    return log;
+  };
+  for (const auto* where : {"0.0.0.0:0", "0:0", "0.0:0", "[::]:0", "[::0]:0", "[0:0::0]:0"}) {
+    EXPECT_THAT(said(where), HasSubstr("all interfaces")) << where;
+  }
+  for (const auto* where : {"127.0.0.1:0", "[::1]:0", "localhost:0"}) EXPECT_EQ(said(where), "") << where;
 }
 
 TEST_F(Listener, ServesIPv6)
