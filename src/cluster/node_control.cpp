@@ -81,15 +81,7 @@ void drain_node(const std::string& address, const std::optional<credentials>& as
 {
   network net;
   std::unique_ptr<drain_request> request;
-  std::exception_ptr thrown;
-  net.run([&] {
-    try {
-      request = std::make_unique<drain_request>(net, address, as);
-    } catch (...) {  // the address
-      thrown = std::current_exception();
-    }
-  });
-  if (thrown) std::rethrow_exception(thrown);
+  net.run([&] { request = std::make_unique<drain_request>(net, address, as); });
   const auto why = request->wait();
   net.run([&] { request.reset(); });
   if (why.code) throw error{why};

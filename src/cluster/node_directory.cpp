@@ -47,21 +47,14 @@ std::string node_directory::accept(const std::string& address, const std::option
                                    const session_limits& limits)
 {
   std::string where;
-  std::exception_ptr why;
   net_.run([&] {
-    try {
-      listeners_.push_back(std::make_unique<listener>(
-          net_.io(), address, as,
-          listener_handlers{.accepted = [this, as, limits](byte_stream stream) {
-            dialled_in(std::move(stream), as, limits);
-          }},
-          listener_options{.accepts = role::node, .dead_after = limits.dead_after}));
-      where = listeners_.back()->address();
-    } catch (...) {
-      why = std::current_exception();
-    }
+    listeners_.push_back(std::make_unique<listener>(
+        net_.io(), address, as,
+        listener_handlers{
+            .accepted = [this, as, limits](byte_stream stream) { dialled_in(std::move(stream), as, limits); }},
+        listener_options{.accepts = role::node, .dead_after = limits.dead_after}));
+    where = listeners_.back()->address();
   });
-  if (why) std::rethrow_exception(why);
   return where;
 }
 
@@ -91,7 +84,6 @@ node_id node_directory::add(node_link_options options)
     bool known = false;
   } first;
   node_id id;
-  std::exception_ptr why;
   auto tell = std::make_shared<std::function<void()>>([&first] {
     const std::scoped_lock lock{first.mutex};
     first.known = true;
@@ -106,11 +98,10 @@ node_id node_directory::add(node_link_options options)
       link.connect();
       for (auto* user : users_) user->node_added(*links_.back());
     } catch (...) {  // the address, or no credentials for it
-      why = std::current_exception();
       links_.pop_back();
+      throw;
     }
   });
-  if (why) std::rethrow_exception(why);
   std::unique_lock lock{first.mutex};
   first.told.wait(lock, [&] { return first.known; });
   return id;

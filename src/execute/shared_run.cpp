@@ -31,17 +31,15 @@ shared_run::~shared_run() { const std::scoped_lock lock{mutex_}; }
 void shared_run::start()
 {
   auto& net = core_->directory().net();
-  std::exception_ptr why;
   net.run([&] {
     try {
       machinery_ = std::make_shared<shared_machinery>(*this);
       machinery_->start();
     } catch (...) {
       machinery_.reset();
-      why = std::current_exception();
+      throw;
     }
   });
-  if (why) std::rethrow_exception(why);
 }
 
 void shared_run::wait()

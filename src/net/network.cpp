@@ -1,9 +1,11 @@
 #include "net/network.hpp"
 
-#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
+#include <functional>
 #include <future>
+#include <mutex>
 #include <random>
 #include <string>
 #include <system_error>
@@ -24,7 +26,9 @@ struct network::impl {
   boost::asio::io_context io{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> stays{io.get_executor()};
   std::mt19937_64 random{std::random_device{}()};
-  std::atomic<std::uint32_t> inside = 0;  // between enter() and leave()
+  std::mutex mutex;
+  std::condition_variable left;  // with mutex
+  std::uint32_t inside = 0;      // guarded by mutex; between enter() and leave()
   std::thread thread;
 };
 
@@ -48,28 +52,34 @@ network::network() : impl_{std::make_unique<impl>()}
 
 network::~network()
 {
-  for (auto n = impl_->inside.load(); n != 0; n = impl_->inside.load()) impl_->inside.wait(n);
+  {
+    std::unique_lock lock{impl_->mutex};
+    impl_->left.wait(lock, [&] { return impl_->inside == 0; });
+  }
   impl_->io.stop();
   impl_->thread.join();
 }
 
-void network::enter() noexcept { impl_->inside.fetch_add(1); }
+void network::enter() noexcept
+{
+  const std::scoped_lock lock{impl_->mutex};
+  ++impl_->inside;
+}
 
 void network::leave() noexcept
 {
-  if (impl_->inside.fetch_sub(1) == 1) impl_->inside.notify_all();
+  const std::scoped_lock lock{impl_->mutex};
+  if (--impl_->inside == 0) impl_->left.notify_all();  // under the lock: who waits ends all this as soon as it has it
 }
 
 void network::post(std::function<void()> work) { boost::asio::post(impl_->io, std::move(work)); }
 
 void network::run(const std::function<void()>& work)
 {
-  std::promise<void> done;
-  post([&] {
-    work();
-    done.set_value();
-  });
-  done.get_future().wait();
+  const auto task = std::make_shared<std::packaged_task<void()>>(std::cref(work));
+  auto done = task->get_future();
+  post([task] { (*task)(); });
+  done.get();
 }
 
 bool network::on_thread() const noexcept { return std::this_thread::get_id() == impl_->thread.get_id(); }

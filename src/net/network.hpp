@@ -30,7 +30,7 @@ class network final : public environment {
 
   /// Runs `work` soon, on the network's thread. It must not throw.
   void post(std::function<void()> work);
-  /// The same, and waits until it has run. Not from the network's own thread.
+  /// The same, and waits until it has run. Not from the network's own thread. @throws what `work` throws
   void run(const std::function<void()>& work);
   [[nodiscard]] bool on_thread() const noexcept;
 

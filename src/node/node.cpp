@@ -66,24 +66,11 @@ class node::impl final : public detail::coordinator_session_owner {
                   "credentials: '" + as_->name() + "' is no node's name: coordinators would refuse it"};
     }
     if (core_->devices().empty()) throw error{errc::no_usable_device, "node: it has no device to offer"};
-    std::exception_ptr why;
-    net_.run([&] {
-      try {
-        if (!connect_.empty()) dial();
-        if (options.listen.empty()) return;
-        listener_ = std::make_unique<detail::listener>(
-            net_.io(), options.listen, options.as,
-            detail::listener_handlers{
-                .accepted = [this](detail::byte_stream stream) { accept(std::move(stream), detail::met::listening); }},
-            detail::listener_options{.dead_after = serves_.session.dead_after});
-        address_ = listener_->address();
-      } catch (...) {
-        why = std::current_exception();
-      }
-    });
-    if (why) {
+    try {
+      net_.run([&] { begin(options.listen); });
+    } catch (...) {
       leave();
-      std::rethrow_exception(why);
+      throw;
     }
   }
 
@@ -130,6 +117,18 @@ class node::impl final : public detail::coordinator_session_owner {
   }
 
  private:
+  void begin(const std::string& listen)
+  {
+    if (!connect_.empty()) dial();
+    if (listen.empty()) return;
+    listener_ = std::make_unique<detail::listener>(
+        net_.io(), listen, as_,
+        detail::listener_handlers{
+            .accepted = [this](detail::byte_stream stream) { accept(std::move(stream), detail::met::listening); }},
+        detail::listener_options{.dead_after = serves_.session.dead_after});
+    address_ = listener_->address();
+  }
+
   void accept(detail::byte_stream stream, detail::met how)
   {
     if (isolated_) {
