@@ -54,10 +54,16 @@ void node_service::on(const open_job& m)
   if (draining_) {
     return host_.send(job_refused{m.job, {make_error_code(errc::no_usable_device), "the node drains"}}, nullptr);
   }
+  if (jobs_.size() >= options_.jobs_max) {
+    return host_.send(job_refused{m.job, {make_error_code(errc::refused),
+                                          "the node takes " + std::to_string(options_.jobs_max) + " jobs of one at a time"}},
+                      nullptr);
+  }
   auto opened = host_.open(m, *this);
   if (opened.executor == nullptr) return host_.send(job_refused{m.job, std::move(opened.why)}, nullptr);
   auto& j = jobs_[m.job];
   j.executor = std::move(opened.executor);
+  j.data_bytes = opened.data_bytes;
   j.seal_every_s = m.seal_every_s;
   j.next_seal = seconds{world_.now().count + m.seal_every_s};
   host_.send(job_opened{m.job, opened.workers, opened.subtasks_per_second, std::move(opened.missing),
@@ -154,7 +160,16 @@ void node_service::on(const seal_job& m)
   interval_set revoked;
   for (const auto& range : m.revoked) revoked.insert(range);
   if (!planted(bug::revoke_ignored)) j->executor->revoke(revoked);
-  seal(m.job, *j, m.request);
+  j->asked = std::max(j->asked, m.request);
+  answer(m.job, *j);
+}
+
+/// One seal answers all requests before it. A coordinator that acknowledges none is not sent more and more of them.
+bool node_service::answer(job_number number, job& j)
+{
+  if (j.asked == 0 || j.seals - j.acknowledged >= options_.answers_in_flight) return false;
+  seal(number, j, std::exchange(j.asked, 0));
+  return true;
 }
 
 void node_service::on(const acknowledge_seal& m)
@@ -163,7 +178,7 @@ void node_service::on(const acknowledge_seal& m)
   if (j == nullptr) return;
   if (m.seal > j->seals) return breach("it acknowledged a seal that was not sent");
   j->acknowledged = std::max(j->acknowledged, m.seal);
-  look(m.job);
+  if (!answer(m.job, *j)) look(m.job);
   check_drained();
 }
 
@@ -238,6 +253,13 @@ void node_service::backup_failed(job_number number, interval range, const failur
   if (j == nullptr) return;
   j->staged.erase(range);
   host_.send(attempt_failed{number, range, why.code == errc::kernel_failed, true, why}, nullptr);
+}
+
+std::uint64_t node_service::data_bytes() const noexcept
+{
+  std::uint64_t bytes = 0;
+  for (const auto& [number, j] : jobs_) bytes += j.data_bytes;
+  return bytes;
 }
 
 std::uint64_t node_service::unstarted(const job& j) const

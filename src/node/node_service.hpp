@@ -23,6 +23,7 @@ struct opened_job {
   double subtasks_per_second = 0;
   std::vector<std::uint32_t> missing;      ///< Broadcasts whose content is not there.
   std::vector<std::string> numeric_classes;
+  std::uint64_t data_bytes = 0;            ///< Of address space that its data take.
   failure why;
 };
 
@@ -46,7 +47,9 @@ class node_host {
 struct node_service_options {
   seconds first_progress{0.01};   ///< After a job's first grant; then twice as long each time,
   seconds progress_every{0.5};    ///< up to this.
-  std::uint32_t seals_in_flight = 2;  ///< Partials that were sent and not acknowledged.
+  std::uint32_t seals_in_flight = 2;  ///< Partials that were sent and not acknowledged; and those that were asked for:
+  std::uint32_t answers_in_flight = 8;
+  std::size_t jobs_max = 1024;        ///< Open at a time.
 };
 
 /// State machine without I/O: jobs of one coordinator, from open_job to close_job. What it had is gone with the session;
@@ -69,6 +72,8 @@ class node_service final : public executor_owner {
   void tick();
 
   [[nodiscard]] std::size_t jobs() const noexcept { return jobs_.size(); }
+  /// What its jobs take of the address space, as far as opened_job says.
+  [[nodiscard]] std::uint64_t data_bytes() const noexcept;
 
   // executor_owner
   void look(job_number number) override;
@@ -91,6 +96,8 @@ class node_service final : public executor_owner {
     std::uint64_t granted = 0;           // less what was given back
     std::uint64_t seals = 0;
     std::uint64_t acknowledged = 0;
+    std::uint64_t asked = 0;             // the last request for a seal that is not answered yet; 0: none
+    std::uint64_t data_bytes = 0;
     seconds next_seal{};
     std::optional<seconds> next_progress;
     double progress_after_s = 0;
@@ -109,6 +116,7 @@ class node_service final : public executor_owner {
   void breach(const char* what);
   void start(job_number number, job& j, const waiting_grant& g);
   void give_back(job_number number, job& j, std::uint32_t request, std::uint64_t subtasks);
+  bool answer(job_number number, job& j);
   void seal(job_number number, job& j, std::uint64_t answers);
   void tell_progress(job_number number, job& j);
   [[nodiscard]] std::uint64_t unstarted(const job& j) const;

@@ -92,7 +92,9 @@ opened_job node_session::open(const open_job& what, executor_owner& owner)
 {
   opened_job opened;
   try {
-    auto made = received_job::make(what.what, of_.contents, of_.limits);
+    auto limits = of_.limits;  // what is left of them to this session
+    limits.data_bytes_max -= std::min(limits.data_bytes_max, service_.data_bytes());
+    auto made = received_job::make(what.what, of_.contents, limits);
     if (!made.has_value()) {
       opened.why = made.error();
       return opened;
@@ -125,6 +127,7 @@ opened_job node_session::open(const open_job& what, executor_owner& owner)
     const auto indices = indices_of(job->data.shape);
     if (measured && indices > 0) opened.subtasks_per_second = indices_per_second * job->data.shape.count / indices;
     opened.missing = job->missing();
+    opened.data_bytes = job->data_bytes();
     const auto options = options_of(what);
     opened.executor = std::make_unique<device_executor>(on_, of_.core, std::move(job), std::move(devices), options,
                                                         what.job, owner);

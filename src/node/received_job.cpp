@@ -20,7 +20,7 @@ aligned_bytes copy_of(const std::vector<std::byte>& bytes)
   return copy;
 }
 
-std::size_t data_bytes(const argument& a) { return static_cast<std::size_t>(count_of(whole_of(a))) * a.element_bytes; }
+std::size_t bytes_of_data(const argument& a) { return static_cast<std::size_t>(count_of(whole_of(a))) * a.element_bytes; }
 
 argument argument_of(const argument_description& what)
 {
@@ -89,12 +89,12 @@ received_job::received_job(const job_description& what, const program& code, con
         break;
       case argument_kind::slices:
       case argument_kind::gather:
-        place = mapped_bytes{data_bytes(a)};
+        place = mapped_bytes{bytes_of_data(a)};
         a.data = place.data();
         break;
       case argument_kind::broadcast:
         broadcast =
-            data_bytes(a) == 0 ? std::make_shared<const mapped_bytes>() : contents.find(from.content, data_bytes(a));
+            bytes_of_data(a) == 0 ? std::make_shared<const mapped_bytes>() : contents.find(from.content, bytes_of_data(a));
         if (broadcast) a.data = broadcast->data();
         break;
     }
@@ -107,6 +107,15 @@ received_job::received_job(const job_description& what, const program& code, con
   data.arguments = arguments_.data();
   data.argument_count = static_cast<std::uint32_t>(arguments_.size());
   data.width = what.width;
+}
+
+std::uint64_t received_job::data_bytes() const noexcept
+{
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < arguments_.size(); ++i) {
+    if (places_[i].data() != nullptr) bytes += bytes_of_data(arguments_[i]);
+  }
+  return bytes;
 }
 
 std::vector<std::uint32_t> received_job::missing() const
@@ -142,7 +151,7 @@ std::optional<failure> received_job::store_piece(const job_data_piece& piece, st
     return std::nullopt;
   }
 
-  if (bytes.size() != data_bytes(a)) return wrong("is not all of what is broadcast");
+  if (bytes.size() != bytes_of_data(a)) return wrong("is not all of what is broadcast");
   auto& broadcast = broadcasts_[piece.argument];
   if (broadcast) return std::nullopt;  // kernels may be reading what is here
   broadcast = contents_.store(hashes_[piece.argument], bytes);

@@ -38,6 +38,9 @@ class received_job final : public job_storage {
 
   [[nodiscard]] fold_kind fold() const noexcept { return fold_; }
 
+  /// Of address space that its slices and outputs take, touched or not.
+  [[nodiscard]] std::uint64_t data_bytes() const noexcept;
+
   /// Broadcast arguments whose content is not here yet. While there are any, nothing of the job can run.
   [[nodiscard]] std::vector<std::uint32_t> missing() const;
 

@@ -58,6 +58,16 @@ struct slow_mixed {
 };
 FASTGPU_REGISTER("test.nodes.slow_mixed", slow_mixed)
 
+struct slow_writer {
+  std::uint32_t microseconds;
+  void operator()(std::uint64_t i, fastgpu::out1<std::uint64_t> out) const
+  {
+    std::this_thread::sleep_for(std::chrono::microseconds{microseconds});
+    out[static_cast<std::int64_t>(i)] = support::mix(i);
+  }
+};
+FASTGPU_REGISTER("test.nodes.slow_writer", slow_writer)
+
 struct thrower {
   std::uint64_t at;
   std::uint64_t operator()(std::uint64_t i) const
@@ -287,6 +297,29 @@ TEST_F(Nodes, DrainPastACallerThatSaysNothing)
   if (!over) std::_Exit(1);  // nothing would end it
   waits.join();
   ::close(silent);
+}
+
+TEST_F(Nodes, TakeNoMoreDataThanTheyAreToldTo)
+{
+  nodes_.push_back(std::make_unique<fastgpu::node>(fastgpu::node_options{.listen = "unix:" + folder_.path("small"),
+                                                                         .name = "small",
+                                                                         .devices = {.devices = "host:1"},
+                                                                         .job_bytes_max = 10'000}));
+  auto c = join();
+  const auto job_over = [](std::vector<std::uint64_t>& out, std::uint32_t microseconds) {
+    return fastgpu::make_job(fastgpu::space<1>{static_cast<std::int64_t>(out.size()), fastgpu::by_size{1}},
+                             slow_writer{microseconds}, fastgpu::gather(out));
+  };
+  std::vector<std::uint64_t> first(800);
+  std::vector<std::uint64_t> second(800);
+  auto run = fastgpu::execute(c, job_over(first, 2000));
+  while (run.progress().done == 0) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  const auto why = support::failure_of([&] { fastgpu::aggregate(fastgpu::execute(c, job_over(second, 0))); });
+  EXPECT_EQ(why.code, errc::no_usable_device) << why.detail;
+  run.cancel();
+  (void)run.wait();
+  fastgpu::aggregate(fastgpu::execute(c, job_over(second, 0)));  // there is room again
+  EXPECT_EQ(second[7], support::mix(7));
 }
 
 TEST_F(Nodes, RetryWhatTheirDevicesFailAt)

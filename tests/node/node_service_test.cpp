@@ -72,6 +72,7 @@ class NodeService : public testing::Test, public fastgpu::detail::node_host {
     auto made = std::make_unique<idle_executor>();
     executor_ = made.get();
     opened.executor = std::move(made);
+    opened.data_bytes = 10;
     return opened;
   }
   std::vector<fastgpu::device_info> devices() const override { return {}; }
@@ -125,6 +126,41 @@ TEST_F(NodeService, IsDrainedOnceItHasGivenBackWhatWaitedBehindABackup)
   EXPECT_EQ(drained_, 0);
   hear(fastgpu::detail::job_data_piece{.job = 1});
   EXPECT_EQ(drained_, 1);
+}
+
+TEST_F(NodeService, RefusesAJobTooMany)
+{
+  const auto opens = [&](std::uint32_t number) {
+    open_job one;
+    one.job = number;
+    hear(one);
+    return std::holds_alternative<fastgpu::detail::job_opened>(sent_.back());
+  };
+  for (std::uint32_t i = 2; i <= 1024; ++i) ASSERT_TRUE(opens(i)) << i;
+  EXPECT_EQ(service_.data_bytes(), 10'240u);
+  EXPECT_FALSE(opens(1025));
+  const auto& no = std::get<fastgpu::detail::job_refused>(sent_.back());
+  EXPECT_EQ(no.job, 1025u);
+  EXPECT_EQ(no.why.code, fastgpu::errc::refused);
+  hear(fastgpu::detail::close_job{7});
+  EXPECT_TRUE(opens(1026));
+  EXPECT_EQ(breaches_, (std::vector<std::string>{}));
+}
+
+/// Values are large, and a coordinator that takes none may ask for ever more of them.
+TEST_F(NodeService, SendsFewSealsThatNobodyAcknowledges)
+{
+  hear(grant_ranges{.job = 1, .ranges = {{0, 10}}});
+  sent_.clear();
+  for (std::uint64_t request = 1; request <= 20; ++request) hear(fastgpu::detail::seal_job{1, request, {}});
+  ASSERT_EQ(sent_.size(), 8u);
+  EXPECT_EQ(std::get<fastgpu::detail::job_sealed>(sent_.back()).answers, 8u);
+  hear(fastgpu::detail::acknowledge_seal{1, 1});
+  ASSERT_EQ(sent_.size(), 9u);
+  EXPECT_EQ(std::get<fastgpu::detail::job_sealed>(sent_.back()).answers, 20u);  // one for all that have waited
+  hear(fastgpu::detail::acknowledge_seal{1, 9});
+  EXPECT_EQ(sent_.size(), 9u);
+  EXPECT_EQ(breaches_, (std::vector<std::string>{}));
 }
 
 }  // namespace

@@ -64,6 +64,11 @@ TEST_F(ReceivedJob, MissesItsBroadcastsUntilTheyCome)
   ASSERT_FALSE(job_->store_piece(whole_piece(home_, 0), pack_piece(home_, whole_piece(home_, 0))));  // once more
 }
 
+TEST_F(ReceivedJob, SaysHowMuchItsDataTake)
+{
+  EXPECT_EQ(job_->data_bytes(), 6u * 7u * 9u * (sizeof(float) + 1 + sizeof(float)));  // field, mask, out
+}
+
 TEST_F(ReceivedJob, SharesBroadcastsWithTheJobsBeforeIt)
 {
   for (const auto i : job_->missing()) {

@@ -46,7 +46,7 @@ struct node_options {
   /// Bound of broadcast data that are kept for jobs to come, in bytes.
   std::uint64_t content_bytes_max = std::uint64_t{4} << 30;
 
-  /// Bound of the memory that one job's data may ask for, touched or not, in bytes.
+  /// Bound of the memory that the data of one coordinator's jobs may ask for, touched or not, in bytes.
   std::uint64_t job_bytes_max = std::uint64_t{1} << 40;
 };
 
