@@ -61,6 +61,7 @@ shared_job describe(const ref<const job_storage>& job, const run_options& option
   if (options.seal_every.count == 0) m.seal_every_s = 0;
   m.numeric_class = numeric_class;
   m.terms = terms_of(options);
+  if (auto why = why_not_sent(m)) throw error{*why};
   if (const auto bytes = input_bytes(data); bytes > 0) {
     const auto of_each = bytes / data.shape.count;
     const auto span = 1u << data.shape.span_log2;

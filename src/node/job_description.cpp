@@ -1,5 +1,6 @@
 #include "node/job_description.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -10,6 +11,8 @@
 #include "detail/batch_region.hpp"
 #include "detail/programs.hpp"
 #include "detail/sha256.hpp"
+#include "net/codec.hpp"
+#include "net/session.hpp"
 
 namespace fastgpu::inline v0::detail {
 namespace {
@@ -21,6 +24,7 @@ std::vector<std::byte> bytes_at(const void* from, std::size_t bytes)
   return copy;
 }
 
+/// But for the hash of what is broadcast.
 argument_description describe_argument(const argument& a)
 {
   argument_description to;
@@ -38,7 +42,28 @@ argument_description describe_argument(const argument& a)
     to.edge = a.edge;
     if (static_cast<border>(a.edge) == border::constant) to.fill = bytes_at(a.fill, a.element_bytes);
   }
-  if (a.kind == argument_kind::broadcast) to.content = hash_of_data(a);
+  return to;
+}
+
+job_description describe_without_hashes(const job_data& job, fold_kind fold)
+{
+  const auto& code = *job.code;
+  job_description to;
+  to.kernel = code.kernel;
+  to.signature = signature_of(code);
+  to.kernel_bytes = bytes_at(job.kernel, code.kernel_bytes);
+  to.operation_bytes = bytes_at(job.operation, code.operation_bytes);
+  to.fold = static_cast<std::uint8_t>(fold);
+  to.width = job.width;
+  to.rank = job.shape.rank;
+  to.subtasks = job.shape.count;
+  to.span_log2 = job.shape.span_log2;
+  for (int d = 0; d < 3; ++d) {
+    const auto& dim = job.shape.dimensions[d];
+    to.dimensions[d] = {dim.extent, dim.tiles, dim.size, dim.longer};
+  }
+  if (job.shape.bounds != nullptr) to.bounds.assign(job.shape.bounds, job.shape.bounds + job.shape.count + 1);
+  for (std::uint32_t i = 0; i < job.argument_count; ++i) to.arguments.push_back(describe_argument(job.arguments[i]));
   return to;
 }
 
@@ -77,9 +102,9 @@ std::optional<failure> why_not_remote(const job_data& job)
                        " has several programs whose types read the same, so a node could take another: give their "
                        "operations named types"};
   }
-  // What a message can hold (codec_bounds).
-  constexpr std::uint32_t list_max = 65'535;
-  constexpr std::uint32_t object_bytes_max = 65'536;
+  // What a message can hold, as users know it; the rest is why_not_sent()'s.
+  constexpr auto list_max = wire_items_max - 1;
+  constexpr auto object_bytes_max = wire_items_max;
   if (job.shape.bounds != nullptr && job.shape.count >= list_max) {
     return failure{make_error_code(errc::invalid_argument),
                    "a list of " + std::to_string(job.shape.count) + " subtasks with costs cannot be sent to nodes: 65,534 at "
@@ -100,6 +125,35 @@ std::optional<failure> why_not_remote(const job_data& job)
       return failure{make_error_code(errc::invalid_argument),
                      argument + " lies in GPU memory, which cannot be sent to nodes"};
     }
+    if (a.kind == argument_kind::value && a.element_bytes > object_bytes_max) {
+      return failure{make_error_code(errc::invalid_argument),
+                     argument + " cannot be sent to nodes: by value it has more than 64 KiB; broadcast() it"};
+    }
+    const auto broadcast_bytes_max = session_limits{}.payload_bytes;
+    if (a.kind == argument_kind::broadcast &&
+        static_cast<std::uint64_t>(count_of(whole_of(a))) > broadcast_bytes_max / std::max(a.element_bytes, 1u)) {
+      return failure{make_error_code(errc::invalid_argument),
+                     argument + " cannot be sent to nodes: broadcast(), it has more than 16 GiB"};
+    }
+  }
+  open_job alone;
+  alone.what = describe_without_hashes(job, fold_kind::none);
+  return why_not_sent(alone);
+}
+
+std::optional<failure> why_not_sent(const open_job& what)
+{
+  const auto why_not = [&](const std::string& why) {
+    return failure{make_error_code(errc::invalid_argument),
+                   "kernel '" + what.what.kernel + "' cannot be sent to nodes: " + why};
+  };
+  const message whole{what};
+  if (const auto breach = out_of_bounds(whole); !breach.empty()) return why_not(breach);
+  const auto bytes = encode(whole).size();
+  const auto bytes_max = session_limits{}.frame_bytes;
+  if (bytes > bytes_max) {
+    return why_not("its description has " + std::to_string(bytes) + " bytes, " + std::to_string(bytes_max) +
+                   " at most; broadcast() its data");
   }
   return std::nullopt;
 }
@@ -107,23 +161,11 @@ std::optional<failure> why_not_remote(const job_data& job)
 job_description describe_job(const job_data& job, fold_kind fold)
 {
   if (auto why = why_not_remote(job)) throw error{*why};
-  const auto& code = *job.code;
-  job_description to;
-  to.kernel = code.kernel;
-  to.signature = signature_of(code);
-  to.kernel_bytes = bytes_at(job.kernel, code.kernel_bytes);
-  to.operation_bytes = bytes_at(job.operation, code.operation_bytes);
-  to.fold = static_cast<std::uint8_t>(fold);
-  to.width = job.width;
-  to.rank = job.shape.rank;
-  to.subtasks = job.shape.count;
-  to.span_log2 = job.shape.span_log2;
-  for (int d = 0; d < 3; ++d) {
-    const auto& dim = job.shape.dimensions[d];
-    to.dimensions[d] = {dim.extent, dim.tiles, dim.size, dim.longer};
+  auto to = describe_without_hashes(job, fold);
+  for (std::uint32_t i = 0; i < job.argument_count; ++i) {
+    const auto& a = job.arguments[i];
+    if (a.kind == argument_kind::broadcast) to.arguments[i].content = hash_of_data(a);
   }
-  if (job.shape.bounds != nullptr) to.bounds.assign(job.shape.bounds, job.shape.bounds + job.shape.count + 1);
-  for (std::uint32_t i = 0; i < job.argument_count; ++i) to.arguments.push_back(describe_argument(job.arguments[i]));
   return to;
 }
 

@@ -23,6 +23,9 @@ namespace fastgpu::inline v0::detail {
 /// @throws error  What why_not_remote() says.
 [[nodiscard]] job_description describe_job(const job_data& job, fold_kind fold);
 
+/// Why `what` fits in no message: nothing where it does.
+[[nodiscard]] std::optional<failure> why_not_sent(const open_job& what);
+
 /// What a job from elsewhere may ask of this process.
 struct received_job_limits {
   std::uint64_t data_bytes_max = std::uint64_t{1} << 40;   ///< Of all data, touched or not; of one block with its halo.

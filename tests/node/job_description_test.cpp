@@ -98,6 +98,69 @@ TEST(WhyNotRemote, NamesArgumentsThatCannotTravel)
   expect_stays(make_job(10, writes_anywhere{}, fastgpu::gather(on_gpu)).data(), errc::invalid_argument, "GPU memory");
 }
 
+template <std::size_t Bytes>
+struct large_value {
+  unsigned char bytes[Bytes];
+};
+struct takes_large_value {
+  std::uint64_t operator()(std::uint64_t i, const large_value<65'537>& v) const { return v.bytes[i % 100]; }
+};
+FASTGPU_REGISTER("test.description.takes_large_value", takes_large_value)
+
+struct takes_many_values {
+  using v = large_value<65'536>;
+  std::uint64_t operator()(std::uint64_t i, const v& a, const v& b, const v& c, const v& d, const v& e, const v& f,
+                           const v& g, const v& h, const v& k) const
+  {
+    return a.bytes[i % 100] + b.bytes[0] + c.bytes[0] + d.bytes[0] + e.bytes[0] + f.bytes[0] + g.bytes[0] +
+           h.bytes[0] + k.bytes[0];
+  }
+};
+FASTGPU_REGISTER("test.description.takes_many_values", takes_many_values)
+
+struct looks_up {
+  double operator()(std::uint64_t i, fastgpu::in1<double> table) const { return table[static_cast<std::int64_t>(i)]; }
+};
+FASTGPU_REGISTER("test.description.looks_up", looks_up)
+
+TEST(WhyNotRemote, NamesWhatIsTooLargeForAMessage)
+{
+  const auto sum = reduced(fastgpu::sum<std::uint64_t>{});
+  const auto large = std::make_unique<large_value<65'537>>();
+  expect_stays(make_job(10, takes_large_value{}, *large, sum).data(), errc::invalid_argument,
+               "argument 0 of kernel 'test.description.takes_large_value' cannot be sent to nodes: by value");
+
+  // Each part may be so large, and the whole is more than a frame.
+  const auto v = std::make_unique<large_value<65'536>>();
+  const auto of_space = [&](const fastgpu::space<1>& over) {
+    return make_job(over, takes_many_values{}, *v, *v, *v, *v, *v, *v, *v, *v, *v, sum);
+  };
+  EXPECT_FALSE(why_not_remote(of_space(fastgpu::space<1>{fastgpu::extents<1>{{65'000}}, fastgpu::by_size{1}}).data()));
+  const std::vector<double> costs(65'000, 1.0);
+  const auto whole = of_space(fastgpu::space<1>{fastgpu::by_cost{costs, 65'000}});
+  ASSERT_GT(whole.data().shape.count, 60'000u);
+  expect_stays(whole.data(), errc::invalid_argument, "its description has ");
+
+  double first = 0;  // nobody looks at the others
+  const fastgpu::data_view<const double, 1> table{&first, {{(std::int64_t{16} << 30) / 8 + 1}}};
+  expect_stays(make_job(10, looks_up{}, fastgpu::broadcast(table), reduced(fastgpu::sum<double>{})).data(),
+               errc::invalid_argument, "argument 0 of kernel 'test.description.looks_up' cannot be sent to nodes: "
+                                       "broadcast(), it has more than 16 GiB");
+}
+
+TEST(WhyNotSent, NamesTermsThatNoNodeWouldTake)
+{
+  fastgpu::detail::open_job what;
+  what.what = describe_job(make_job(100, shipped::rough_of{7}, reduced(fastgpu::sum<double>{})).data(),
+                           fold_kind::ordered);
+  EXPECT_FALSE(why_not_sent(what));
+  what.terms.need.labels.assign(257, "fast");
+  const auto why = why_not_sent(what);
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->code, errc::invalid_argument);
+  EXPECT_EQ(why->detail, "kernel 'test.shipped.rough' cannot be sent to nodes: open_job: a list is too long");
+}
+
 TEST(WhyNotRemote, NamesProgramsThatCannotBeToldApart)
 {
   const auto first = make_job(10, shipped::rough_of{},
