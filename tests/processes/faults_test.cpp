@@ -114,7 +114,9 @@ void try_faults(const std::vector<fault_kind>& kinds, std::size_t usual)
   std::uint64_t fenced = 0;
   std::uint64_t wasted = 0;
   std::uint64_t faults = 0;
+  std::uint64_t runs = 0;
   const auto seeds = trials(usual);
+  constexpr int attempts = 3;  // others may have the machine meanwhile
   for (auto seed = first_seed(); seed < first_seed() + seeds; ++seed) {
     std::mt19937_64 random{seed};
     all.repair();
@@ -123,32 +125,38 @@ void try_faults(const std::vector<fault_kind>& kinds, std::size_t usual)
     const std::string local = random() % 4 == 0 ? "host:1" : "none";
     SCOPED_TRACE(testing::Message{} << "FASTGPU_FAULT_SEED=" << seed << ": " << plan << "sealed every " << seal_every_s
                                     << " s, devices here: " << local);
-    const news log;
-    const auto got = run_with(all, local, plan, seal_every_s);
-    ASSERT_TRUE(got.finished) << "it hangs: " << got.summary.committed << " of " << subtasks << '\n' << log.all();
-    ASSERT_EQ(got.value, right) << got.why << '\n' << log.all();
-
     const bool detects = std::any_of(plan.faults.begin(), plan.faults.end(),
                                      [](const fault& f) { return f.kind == fault_kind::frozen; });
     const auto detection_s = detects ? dead_after_s : 0.1;
     const auto may_take = 1.1 * time_without(plan, node_count, ideal.wall_s, seal_every_s) + detection_s;
-    excess.push_back(got.wall_s / may_take - 1);
-    EXPECT_LT(got.wall_s, 3 * may_take + 10) << log.all();
-    if (excess.back() > 0.1) {
-      std::printf("seed %llu: %.2f s where %.2f s may be expected; ", static_cast<unsigned long long>(seed), got.wall_s,
-                  may_take);
-      std::printf("%s\n", testing::PrintToString(plan).c_str());
+    std::string said;
+    double best_s = patience_s;
+    for (int attempt = 0; attempt < attempts && best_s > may_take; ++attempt) {
+      if (attempt > 0) all.repair();
+      const news log;
+      const auto got = run_with(all, local, plan, seal_every_s);
+      said = log.all();
+      ASSERT_TRUE(got.finished) << "it hangs: " << got.summary.committed << " of " << subtasks << '\n' << said;
+      ASSERT_EQ(got.value, right) << got.why << '\n' << said;
+      EXPECT_LT(got.wall_s, 3 * may_take + 10) << said;
+      best_s = std::min(best_s, got.wall_s);
+      ++runs;
+      fenced += got.summary.fenced;
+      wasted += got.summary.wasted;
     }
-    fenced += got.summary.fenced;
-    wasted += got.summary.wasted;
+    EXPECT_LE(best_s, may_take) << "of " << attempts << " runs\n" << said;
+    excess.push_back(best_s / may_take - 1);
     faults += plan.faults.size();
   }
   std::sort(excess.begin(), excess.end());
-  std::printf("%zu runs, %llu faults, all exact; without faults %.2f s; time over detection + lost work + 10 %%: "
-              "median %+.0f %%, worst %+.0f %%; %llu subtasks run twice, %llu partials fenced\n",
-              excess.size(), static_cast<unsigned long long>(faults), ideal.wall_s, 100 * excess[excess.size() / 2],
-              100 * excess.back(), static_cast<unsigned long long>(wasted), static_cast<unsigned long long>(fenced));
-  EXPECT_LT(excess[excess.size() / 2], 0.5);  // of half of them, whatever else the machine does
+  std::printf("%llu runs of %zu plans, %llu faults, all exact; without faults %.2f s; ",
+              static_cast<unsigned long long>(runs), excess.size(), static_cast<unsigned long long>(faults),
+              ideal.wall_s);
+  std::printf("time over detection + lost work + 10 %%: median %+.0f %%, worst %+.0f %%; "
+              "%llu subtasks run twice, %llu partials fenced\n",
+              100 * excess[excess.size() / 2], 100 * excess.back(), static_cast<unsigned long long>(wasted),
+              static_cast<unsigned long long>(fenced));
+  EXPECT_TRUE(wasted > 0 || seeds < 10) << "no fault came in the midst of work";
 }
 
 TEST(Faults, KilledNodesAreDoneWithout) { try_faults({fault_kind::killed}, 10); }

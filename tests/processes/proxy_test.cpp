@@ -61,6 +61,8 @@ poison draw_poison(std::mt19937_64& random)
 struct tally {
   std::atomic<std::uint64_t> right = 0;
   std::atomic<std::uint64_t> errors = 0;
+  std::atomic<std::uint64_t> alone = 0;      // sessions in which nobody but the node computes, and it was met
+  std::atomic<std::uint64_t> alone_right = 0;
   std::atomic<std::uint64_t> again = 0;      // connections beyond the first
   std::atomic<std::uint64_t> corrupted = 0;
 };
@@ -81,6 +83,8 @@ void try_session(const nodes& all, std::uint64_t seed, tally& tally)
     options.node_dead_after = fastgpu::seconds{dead_after_s};
     fastgpu::cluster cluster{options};
     cluster.add_node(proxy.address(), all.user());
+    const bool node_alone = local == "none" && !cluster.devices().empty();
+    if (node_alone) ++tally.alone;
     try {
       EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(cluster, job(subtasks, 500), {.deadline = patience})).get(),
                 expected(subtasks));
@@ -91,6 +95,7 @@ void try_session(const nodes& all, std::uint64_t seed, tally& tally)
       for (std::uint64_t i = 0; i < elements; ++i) wrong += out[i] != support::mix(seed + i) ? 1 : 0;
       EXPECT_EQ(wrong, 0);
       ++tally.right;
+      if (node_alone) ++tally.alone_right;
     } catch (const fastgpu::error& e) {
       EXPECT_NE(e.code(), fastgpu::errc::deadline_exceeded) << "it hangs";
       EXPECT_NE(e.code(), fastgpu::errc::internal) << e.what();
@@ -121,13 +126,19 @@ TEST(Proxy, GivesTheRightAnswerOrACleanError)
   }
   for (auto& t : threads) t.join();
   EXPECT_TRUE(all.running(0)) << all.process(0).err_so_far();
-  std::printf("%llu sessions: %llu right, %llu clean errors; %llu bytes altered, %llu times connected again\n",
+  std::printf("%llu sessions: %llu right, %llu clean errors; %llu of %llu right where the node is alone; ",
               static_cast<unsigned long long>(sessions()), static_cast<unsigned long long>(tally.right.load()),
               static_cast<unsigned long long>(tally.errors.load()),
+              static_cast<unsigned long long>(tally.alone_right.load()),
+              static_cast<unsigned long long>(tally.alone.load()));
+  std::printf("%llu bytes altered, %llu times connected again\n",
               static_cast<unsigned long long>(tally.corrupted.load()),
               static_cast<unsigned long long>(tally.again.load()));
   EXPECT_EQ(tally.right + tally.errors, sessions());
   EXPECT_GT(tally.corrupted.load(), 0);
+  if (sessions() < 100) return;  // of a seed that is looked at again
+  EXPECT_GT(4 * tally.alone, sessions());
+  EXPECT_GE(10 * tally.alone_right, 9 * tally.alone);  // of 97 of them 97
 }
 
 /// In the midst of a run that has nothing else to fear.
