@@ -13,7 +13,7 @@ constexpr double last_look_s = 0.5;    // up to here
 
 }  // namespace
 
-local_participant::local_participant(network& on, const ref<cluster_core>& core, const shared_job& what,
+local_participant::local_participant(network& on, const ref<cluster_core>& core, shared_job& what,
                                      const placement& devices, const run_options& options, coordinator& boss,
                                      device_id device, std::function<void()> changed)
     : on_{on},
@@ -38,7 +38,8 @@ local_participant::~local_participant() { *alive_ = nullptr; }
 void local_participant::join()
 {
   joined_ = true;
-  boss_.joined(device_, *this, {.workers = workers_, .own_memory = false});
+  const bool wanted = boss_.joined(device_, *this, {.workers = workers_, .own_memory = false});
+  Ensures(wanted);
 }
 
 void local_participant::look()

@@ -228,7 +228,7 @@ bool coordinator::steal_for(device_id number)
 void coordinator::taken_back(device_id device, std::uint32_t request, const interval_set& ranges)
 {
   auto& m = at(device);
-  if (m.link == nullptr || decided_) return note_fenced();
+  if (!is_heard(m)) return;
   auto own = ranges;
   own.erase(m.overtaken);
   if (!ledger_.assigned(device).contains(own) || (request != m.take_request && !ranges.empty() && request != 0)) {
@@ -342,7 +342,7 @@ bool coordinator::back_up_for(device_id idle)
 void coordinator::backed_up(device_id device, interval range, std::unique_ptr<arrived_values> values)
 {
   auto& m = at(device);
-  if (m.link == nullptr || decided_) return note_fenced();
+  if (!is_heard(m)) return;
   const auto b = std::find_if(backups_.begin(), backups_.end(),
                               [&](const backup& x) { return x.by == device && x.range == range && !x.values; });
   m.staging.erase(range);

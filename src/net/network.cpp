@@ -18,6 +18,8 @@
 #include <fastgpu/error.hpp>
 #include <fastgpu/observe/log.hpp>
 
+#include "detail/float_environment.hpp"
+
 namespace fastgpu::inline v0::detail {
 
 struct network::impl {
@@ -32,6 +34,7 @@ network::network() : impl_{std::make_unique<impl>()}
 {
   try {
     impl_->thread = std::thread{[this] {
+      const default_float_environment rounding;  // shared runs merge values here
       for (;;) {
         try {
           impl_->io.run();
