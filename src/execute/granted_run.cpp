@@ -138,11 +138,9 @@ bool run_state::may_launch_granted(std::uint32_t worker, interval batch)
   if (any_revoked_.load(std::memory_order_relaxed)) {  // run, it would only spoil the partial that it gets into
     const auto lock = lock_soon(mutex_);
     const books_scope books{*this};
-    if (revoked_.intersects(batch)) {
+    if (const auto never = revoked_.within(batch); !never.empty()) {
       interval_set runs{batch};
-      runs.erase(revoked_);
-      interval_set never{batch};
-      never.erase(runs);
+      runs.erase(never);
       for (const auto& range : never.intervals()) ledger_.release(range, {core_->places()[worker].device});
       for (const auto& range : runs.intervals()) me.deque.add(range);
       dropped_.insert(never);

@@ -57,8 +57,9 @@ void shared_machinery::start()
   }
   if (!how.local.entries.empty()) {
     local_device_ = boss_.add("this process's devices");
-    local_ = std::make_unique<local_participant>(net_, of_->core_, what_, how.local, options, boss_,
-                                                 local_device_, [this] { settle(); });
+    local_ = std::make_unique<local_participant>(
+        net_, of_->core_, what_, how.local, options, boss_, local_device_, [this] { settle(); },
+        [this] { end(run_phase::failed, out_of_memory()); });
     local_->join();
     for (const auto& range : how.local_ranges) boss_.reserve(local_device_, range);
   }

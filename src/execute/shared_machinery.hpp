@@ -35,7 +35,8 @@ struct remote_values final : arrived_values {
 class local_participant final : public participant {
  public:
   local_participant(network& on, const ref<cluster_core>& core, shared_job& what, const placement& devices,
-                    const run_options& options, coordinator& boss, device_id device, std::function<void()> changed);
+                    const run_options& options, coordinator& boss, device_id device, std::function<void()> changed,
+                    std::function<void()> no_memory);
   ~local_participant();
 
   void join();

@@ -273,12 +273,7 @@ void coordinator::hand_stolen(device_id victim, device_id thief, const interval_
   for (const auto& range : stays.intervals()) back.push_back(range);
   // moved_[k] has what was moved more than k times: what is in the last but one goes to the last, and so on.
   for (std::size_t k = moved_.size(); k-- > 1;) {
-    for (const auto& range : movable.intervals()) {
-      for (const auto& had : moved_[k - 1].intervals()) {
-        const interval both{std::max(range.begin, had.begin), std::min(range.end, had.end)};
-        if (both.begin < both.end) moved_[k].insert(both);
-      }
-    }
+    for (const auto& range : movable.intervals()) moved_[k].insert(moved_[k - 1].within(range));
   }
   moved_[0].insert(movable);
   if (!on.empty()) {

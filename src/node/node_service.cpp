@@ -85,10 +85,9 @@ void node_service::on(const grant_ranges& m)
   for (const auto& range : m.ranges) {
     // The same may be granted and staged: a backup is not called back when its primary is lost. But both write the same
     // memory, so they run one after the other.
+    const auto later = m.staged ? interval_set{} : j->staged.within(range);
     interval_set now{range};
-    if (!m.staged) now.erase(j->staged);
-    interval_set later{range};
-    later.erase(now);
+    now.erase(later);
     if (range.empty() || !(m.staged ? j->staged : j->held).try_insert(range)) {
       return breach("it granted subtasks twice, or none");
     }

@@ -158,7 +158,11 @@ class simulated_run {
     } else if (why.code == errc::retries_exhausted) {
       result_.outcome = "retries exhausted";
       const auto budget = static_cast<std::uint64_t>(0.1 * scenario_.subtasks) + 20;
-      if (program_->watch().failed_attempts() > budget || !program_->anybody_left(losing_faults_)) return;
+      auto losses = losing_faults_;
+      if (scenario_.poison >= 0) {  // whose attempts are losses too
+        for (auto& n : losses) n += 3;
+      }
+      if (program_->watch().failed_attempts() > budget || !program_->anybody_left(losses)) return;
       if (program_->watch().tries(why.subtask) < 3) world_.wrong(told);
     } else {
       world_.wrong(told);
