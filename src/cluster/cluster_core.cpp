@@ -1,7 +1,6 @@
 #include "cluster/cluster_core.hpp"
 
 #include <algorithm>
-#include <cfenv>
 #include <chrono>
 #include <limits>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include <gsl/assert>
 
+#include "detail/float_environment.hpp"
 #include "detail/spin.hpp"
 #include "execute/run_state.hpp"
 
@@ -29,16 +29,10 @@ class worker_scope {
   explicit worker_scope(const cluster_core& core) : core_{&core}, outer_{innermost}
   {
     innermost = this;
-    std::fegetenv(&floating_point_);
-    std::fesetenv(FE_DFL_ENV);
   }
   worker_scope(const worker_scope&) = delete;
   worker_scope& operator=(const worker_scope&) = delete;
-  ~worker_scope()
-  {
-    std::fesetenv(&floating_point_);
-    innermost = outer_;
-  }
+  ~worker_scope() { innermost = outer_; }
 
   [[nodiscard]] static bool is_in(const cluster_core& core) noexcept
   {
@@ -52,7 +46,7 @@ class worker_scope {
   static thread_local const worker_scope* innermost;
   const cluster_core* core_;
   const worker_scope* outer_;
-  std::fenv_t floating_point_{};
+  default_float_environment rounding_;
 };
 thread_local const worker_scope* worker_scope::innermost = nullptr;
 
@@ -356,7 +350,7 @@ void cluster_core::work_as_guest(std::uint32_t worker, run_state& run)
 
 void cluster_core::watch()
 {
-  std::fesetenv(FE_DFL_ENV);  // the last merges of a run may be this thread's
+  const default_float_environment rounding;  // the last merges of a run may be this thread's
   std::unique_lock lock{mutex_};
   while (!closing_) {
     std::optional<steady_clock::time_point> next;

@@ -35,7 +35,7 @@ node_directory::~node_directory()
 
 node_link& node_directory::add_link(node_link_options options, std::function<void()> first_news)
 {
-  const node_id id{static_cast<std::uint32_t>(links_.size() + 1)};
+  const node_id id{++nodes_};
   links_.push_back(std::make_unique<node_link>(net_, id, std::move(options), [this, first_news] {
     note_devices();
     if (first_news) first_news();
@@ -66,6 +66,8 @@ void node_directory::dialled_in(byte_stream stream, const std::optional<credenti
   for (const auto& link : links_) {
     if (link->dials_in() && link->address() == name && !link->connected()) return link->adopt(std::move(stream));
   }
+  // Who dialled in once and is gone is forgotten, or such nodes would pile up.
+  std::erase_if(links_, [](const auto& link) { return link->dials_in() && !link->connected() && !link->used(); });
   node_link_options options;
   options.address = name;
   options.credentials = as;

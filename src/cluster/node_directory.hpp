@@ -65,6 +65,7 @@ class node_directory {
 
   network net_;
   std::vector<std::unique_ptr<node_link>> links_;
+  std::uint32_t nodes_ = 0;  // ever
   std::vector<std::unique_ptr<listener>> listeners_;
   std::vector<directory_user*> users_;
   mutable std::mutex mutex_;             // leaf lock

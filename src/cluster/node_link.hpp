@@ -63,6 +63,7 @@ class node_link final : private connection_owner {
   [[nodiscard]] bool gone() const noexcept { return leaving_ && !session_; }
   void add(node_user& user);
   void remove(node_user& user);
+  [[nodiscard]] bool used() const noexcept { return !users_.empty(); }
 
   /// @pre  ready()
   void send(message what, std::shared_ptr<const payload> bytes);

@@ -109,6 +109,16 @@ bool interval_set::intersects(const interval_set& other) const noexcept
                      [&](const interval& i) { return intersects(i); });
 }
 
+interval_set interval_set::within(interval part) const
+{
+  interval_set common;
+  for (auto at = behind(part.begin); at != intervals_.end() && at->begin < part.end; ++at) {
+    const interval both{std::max(at->begin, part.begin), std::min(at->end, part.end)};
+    if (!both.empty()) common.insert(both);
+  }
+  return common;
+}
+
 void interval_set::clear() noexcept
 {
   intervals_.clear();

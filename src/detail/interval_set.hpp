@@ -35,6 +35,9 @@ class interval_set {
   [[nodiscard]] bool intersects(interval other) const noexcept;
   [[nodiscard]] bool intersects(const interval_set& other) const noexcept;
 
+  /// What of `part` is in the set.
+  [[nodiscard]] interval_set within(interval part) const;
+
   /// Number of subtasks.
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
   [[nodiscard]] bool empty() const noexcept { return count_ == 0; }

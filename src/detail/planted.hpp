@@ -27,6 +27,7 @@ enum class bug {
   staged_twice,         ///< A backup is asked of a node that runs one of the same already.
   split_suspects,       ///< Suspects are parts of spans.
   robbed_for_ever,      ///< What must not move any more is asked for again and again.
+  shared_staging,       ///< A backup and a grant of the same run at a time, and write the same memory.
   waiting_forgotten,    ///< What waits for its data is not given back to the coordinator.
 };
 

@@ -14,9 +14,7 @@
 namespace fastgpu::inline v0::detail {
 namespace {
 
-// A subtask that takes whole nodes with it must not go round for ever.
-constexpr std::uint64_t losses_max_of_each = 3;
-constexpr std::uint64_t losses_max_more = 5;
+constexpr double there_for_a_while_s = 60;  // a loss after so long is none of a row
 
 }  // namespace
 
@@ -32,12 +30,12 @@ coordinator::coordinator(environment& world, coordinator_owner& owner, std::uint
 {
 }
 
-device_id coordinator::add()
+device_id coordinator::add(const std::string& name)
 {
   const device_id device{static_cast<std::uint32_t>(members_.size())};
   members_.emplace_back();
   ledger_.add_device();
-  grants_.add_device();
+  grants_.add_device(name);
   grants_.exclude(device);  // until it joins
   return device;
 }
@@ -65,13 +63,17 @@ void coordinator::start()
 
 // Who is there ----------------------------------------------------------------------------------------------------
 
-void coordinator::joined(device_id device, participant& link, const participant_info& info)
+bool coordinator::joined(device_id device, participant& link, const participant_info& info)
 {
   auto& m = at(device);
   Expects(m.link == nullptr);
+  if (m.barred) return false;
   const auto committed = m.committed;
+  const auto losses = m.losses;
   learn_speed(m, 0);  // what it was is no news
   m = {};
+  m.losses = losses;
+  m.joined_at = world_.now();
   m.link = &link;
   m.info = info;
   m.info.subtasks_per_second = 0;
@@ -80,14 +82,22 @@ void coordinator::joined(device_id device, participant& link, const participant_
   m.told = m.hungry_since = m.next_try = world_.now();
   grants_.restore(device);
   find_work();
+  return true;
 }
 
 void coordinator::left(device_id device, const interval_set& in_flight, const failure& why, bool returns)
 {
   auto& m = at(device);
-  m.returns = returns;
-  if (m.link == nullptr) return;
+  if (m.link == nullptr) {
+    m.returns = m.returns && returns;
+    return;
+  }
   m.link = nullptr;
+  m.fenced = false;
+  if (world_.now().count - m.joined_at.count > there_for_a_while_s) m.losses = 0;
+  // A subtask that takes whole nodes with it must not go round for ever, nor one such node spoil a run of others.
+  m.barred = ++m.losses >= options_.losses_max && !planted(bug::no_retry_cap);
+  m.returns = returns && !m.barred;
   if (m.thief) stop_robbing(*m.thief);
   m.thief.reset();
 
@@ -103,21 +113,24 @@ void coordinator::left(device_id device, const interval_set& in_flight, const fa
   });
   for (auto& b : done) commit_backup(std::move(b));
 
-  if (++losses_ > losses_max_of_each * members_.size() + losses_max_more && !planted(bug::no_retry_cap)) {
-    return decide(failure{make_error_code(errc::retries_exhausted),
-                          std::to_string(losses_) + " losses of nodes or their workers, and nothing was committed in "
-                          "between; the last: " + why.detail});
-  }
   const auto held = ledger_.assigned(device).count();
   counters_.wasted += std::min<std::uint64_t>(held, m.granted - std::min(m.unstarted, m.granted));
-  const auto hope = std::any_of(members_.begin(), members_.end(), [](const member& other) {
-    return other.returns || other.link != nullptr;
-  });
-  const auto given = grants_.lost(device, suspects_among(device, in_flight), why, hope);
+  if (m.barred && !some_may_come()) {
+    return decide(failure{make_error_code(errc::retries_exhausted),
+                          "the nodes, or their workers, were lost again and again, and nothing of them was committed in "
+                          "between; the last: " + why.detail});
+  }
+  const auto given = grants_.lost(device, suspects_among(device, in_flight), why, some_may_come());
   if (grants_.run_failure()) return decide(grants_.run_failure());
   give_all(given);
   check_end();
   find_work();
+}
+
+bool coordinator::some_may_come() const
+{
+  return std::any_of(members_.begin(), members_.end(),
+                     [](const member& m) { return m.returns || m.link != nullptr; });
 }
 
 /// Whole spans, which no grant splits; and only of what is its own: a backup may have won the rest, or it was one.
@@ -148,9 +161,7 @@ void coordinator::note_hunger(member& m)
 void coordinator::gave_up(device_id device, const failure& why)
 {
   at(device).returns = false;
-  const auto hope = std::any_of(members_.begin(), members_.end(),
-                                [](const member& m) { return m.returns || m.link != nullptr; });
-  if (!hope) decide(failure{make_error_code(errc::no_usable_device), "no usable device is left; the last: " + why.detail});
+  if (!some_may_come()) decide(failure{make_error_code(errc::no_usable_device), "no usable device is left; the last: " + why.detail});
 }
 
 void coordinator::drains(device_id device)
@@ -171,7 +182,7 @@ void coordinator::suspected(device_id device, bool now)
 void coordinator::progress(device_id device, std::uint64_t granted, std::uint64_t done, std::uint64_t unstarted)
 {
   auto& m = at(device);
-  if (m.link == nullptr) return;
+  if (m.link == nullptr || m.fenced) return;
   if (granted > m.granted || done > granted || unstarted > granted) return distrust(device, "its progress is none");
   const auto now = world_.now();
   const auto dt = now.count - m.told.count;
@@ -188,7 +199,7 @@ void coordinator::progress(device_id device, std::uint64_t granted, std::uint64_
 void coordinator::sealed(device_id device, const seal_report& report, std::unique_ptr<arrived_values> values)
 {
   auto& m = at(device);
-  if (m.link == nullptr || decided_) return note_fenced();
+  if (!is_heard(m)) return;
   if (report.seal != m.seals + 1) return distrust(device, "a seal is missing or came twice");
   auto dropped = report.dropped;
   if (!planted(bug::overtaken_held)) dropped.erase(m.overtaken);
@@ -204,7 +215,7 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
   if (!report.fold_set.empty()) {
     Expects(values != nullptr);
     ++counters_.seals;
-    losses_ = 0;
+    m.losses = 0;
     m.committed += report.fold_set.count();
     owner_.commit(*values, report.fold_set);
     if (decided_) return;  // it could not
@@ -227,7 +238,7 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
 void coordinator::failed(device_id device, interval range, bool staged, const failure& why)
 {
   auto& m = at(device);
-  if (m.link == nullptr || decided_) return note_fenced();
+  if (!is_heard(m)) return;
   if (staged) {
     m.staging.erase(range);
     spoiled_.insert(range);
@@ -244,11 +255,19 @@ void coordinator::failed(device_id device, interval range, bool staged, const fa
   find_work();
 }
 
+bool coordinator::is_heard(const member& m)
+{
+  if (m.link != nullptr && !m.fenced && !decided_) return true;
+  note_fenced();
+  return false;
+}
+
 void coordinator::kernel_failed(const failure& why) { decide(why); }
 
 void coordinator::distrust(device_id device, const char* what)
 {
   note_fenced();
+  at(device).fenced = true;
   owner_.distrust(device, {make_error_code(errc::protocol_error), std::string{what}});
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <fastgpu/error.hpp>
@@ -80,6 +81,7 @@ struct coordinator_options {
   double backup_share = 0.05;          ///< Backups of all subtasks, one at least.
   seconds backup_after{0.1};           ///< The least time that an attempt is left alone.
   std::uint32_t moves_max = 8;         ///< Of one subtask, between participants: each halves what is left, about.
+  std::uint32_t losses_max = 5;        ///< Of a participant in a row, before the run does without it.
   retry_limits retries{};
 };
 
@@ -105,7 +107,8 @@ class coordinator {
   coordinator(environment& world, coordinator_owner& owner, std::uint32_t subtasks, coordinator_options options);
 
   /// One more participant, who has not joined yet.
-  [[nodiscard]] device_id add();
+  /// @param name  For failures; empty: "device N".
+  [[nodiscard]] device_id add(const std::string& name = {});
 
   /// Ranges that start() gives to `device` where it has joined by then, but for what is committed; others are shared out
   /// by speed.
@@ -115,8 +118,9 @@ class coordinator {
   /// Gives out everything. Who joins later steals.
   void start();
 
-  /// @pre  It is not joined. `link` lives until left().
-  void joined(device_id device, participant& link, const participant_info& info);
+  /// @pre     It is not joined. `link` lives until left().
+  /// @return  Whether it takes part: not one that was lost again and again with nothing committed in between.
+  bool joined(device_id device, participant& link, const participant_info& info);
   /// It is gone, with all that it has not sealed.
   /// @param in_flight  What is suspected of it; empty where it is no subtask's fault.
   /// @param returns    It may join again: while it may, the run waits rather than fails for want of devices.
@@ -142,6 +146,9 @@ class coordinator {
 
   [[nodiscard]] std::optional<seconds> next_tick() const;
   void tick();
+
+  /// The run is over, whatever came of it: nothing more is committed or granted.
+  void stop() noexcept { decided_ = true; }
 
   [[nodiscard]] bool decided() const noexcept { return decided_; }
   [[nodiscard]] bool joined(device_id device) const { return at(device).link != nullptr; }
@@ -183,6 +190,10 @@ class coordinator {
     seconds asked{};                 // for take_request
     double back_off_s = 0;
     std::uint32_t failures_in_a_row = 0;
+    std::uint32_t losses = 0;        // since it was there for a while, or something of it was committed
+    bool barred = false;             // there were too many
+    seconds joined_at{};
+    bool fenced = false;             // it was caught at a contradiction: nothing of it counts until it has left
   };
   struct backup {
     interval range;
@@ -196,7 +207,7 @@ class coordinator {
   [[nodiscard]] const member& at(device_id device) const { return members_.at(device.value); }
   [[nodiscard]] bool takes_work(const member& m) const 
   {
-    return m.link != nullptr && !m.draining && !m.suspect;
+    return m.link != nullptr && !m.draining && !m.suspect && !m.fenced;
   }
   [[nodiscard]] interval_set suspects_among(device_id device, const interval_set& in_flight) const;
   void note_hunger(member& m);
@@ -220,6 +231,9 @@ class coordinator {
   [[nodiscard]] double speed_of(const member& m) const;
   [[nodiscard]] double unstarted_of(const member& m) const;
   void distrust(device_id device, const char* what);
+  /// Whether what it says counts. What does not is noted.
+  [[nodiscard]] bool is_heard(const member& m);
+  [[nodiscard]] bool some_may_come() const;
   void check_end();
   void decide(const std::optional<failure>& why);
 
@@ -235,7 +249,6 @@ class coordinator {
   std::vector<backup> backups_;
   interval_set spoiled_;             // backups of these failed, or took their node's work with them
   coordinator_counters counters_;
-  std::uint64_t losses_ = 0;         // since the last commit
   double known_speed_ = 0;           // of all whose speed is known, and their
   double known_workers_ = 0;
   std::uint64_t backed_up_ = 0;      // subtasks, ever

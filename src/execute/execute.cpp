@@ -12,6 +12,7 @@
 
 #include "aggregate/forest.hpp"
 #include "cluster/cluster_core.hpp"
+#include "execute/check_placement.hpp"
 #include "execute/device_choice.hpp"
 #include "execute/run_state.hpp"
 #include "execute/start_shared.hpp"
@@ -59,28 +60,6 @@ void check_forest(const job_data& job, std::size_t workers, std::uint64_t bytes_
   }
 }
 
-/// A placement is someone's data: it may be for another job, and edited.
-void check_placement(const placement& table, const job_data& job, std::size_t devices)
-{
-  const auto refuse = [](const std::string& why) { throw error{errc::placement_mismatch, "placement: " + why}; };
-  if (table.subtasks != job.shape.count || table.shape != digest(job.shape)) {
-    refuse("it is for a job of another shape (" + std::to_string(table.subtasks) + " subtasks, this job has " +
-           std::to_string(job.shape.count) + ")");
-  }
-  interval_set covered;
-  for (const auto& entry : table.entries) {
-    if (entry.device.value >= devices) refuse("device " + std::to_string(entry.device.value) + " is not there");
-    for (const auto& range : entry.ranges) {
-      const auto name = "subtasks " + std::to_string(range.begin) + " to " + std::to_string(range.end);
-      if (range.begin > range.end || range.end > table.subtasks) refuse(name + " are no range of this job");
-      if (!covered.try_insert(range)) refuse(name + " are given twice");
-    }
-  }
-  if (covered.count() != table.subtasks) {
-    refuse(std::to_string(table.subtasks - covered.count()) + " subtasks are given to no device");
-  }
-}
-
 std::vector<device_info> choose_devices(const cluster_core& core, const job_data& job, fold_kind fold,
                                         const run_options& options)
 {
@@ -104,7 +83,11 @@ fold_kind check_run(const ref<cluster_core>& core, const ref<const job_storage>&
                 std::string{"nothing to reduce, and "} + data.code->values->name + " has no identity"};
   }
   if (fold == fold_kind::ordered && data.shape.count > 0) {
-    check_forest(data, core->worker_count(), options.forest_bytes_max);
+    auto workers = core->worker_count();
+    if (core->has_nodes()) {  // what they seal is folded here
+      for (const auto& d : core->directory().devices()) workers += d.workers;
+    }
+    check_forest(data, std::max<std::size_t>(workers, 1), options.forest_bytes_max);
   }
   return fold;
 }
@@ -142,13 +125,7 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
     made = assign(subtask_list{data.shape}, choose_devices(*core, data, fold, options), options.policy);
     assign_s = std::chrono::duration<double>(steady_clock::now() - begin).count();
   } else if (given != nullptr) {
-    check_placement(*given, data, core->devices().size());
-    std::vector<device_info> devices;
-    for (const auto& entry : given->entries) devices.push_back(core->devices()[entry.device.value]->info());
-    if (of_one_class(able_devices(devices, data, true), data, fold, options).size() != devices.size()) {
-      throw error{errc::placement_mismatch, "placement: an ordered reduction over devices that round differently; "
-                                            "see run_options::mix_numeric_classes"};
-    }
+    check_placement(*given, data, fold, core->describe(), options);
   }
   const auto& table = given == nullptr ? made : *given;
   ref<run_state> run{new run_state{core, job, table, options, fold}};
@@ -162,18 +139,16 @@ std::vector<device_info> devices_for(const ref<cluster_core>& core, const job_st
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
   const auto fold = choose_fold(job.data, options.reduction);
-  if (is_shared(*core, job.data, options)) return choose_shared(*core, job.data, fold, options);
+  if (is_shared(*core, job.data, options)) return choose_shared(*core, core->describe_all(job.data.code), job.data, fold, options);
   return choose_devices(*core, job.data, fold, options);
 }
 
 ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
                         const run_options& options)
 {
+  const auto begin = steady_clock::now();
   const auto fold = check_run(core, job, options);
-  if (is_shared(*core, job->data, options)) {
-    if (given != nullptr) check_placement(*given, job->data, core->describe_all().size());
-    return start_shared(core, job, given, options, fold);
-  }
+  if (is_shared(*core, job->data, options)) return start_shared(core, job, given, options, fold, begin);
   const auto run = make_run(core, job, given, options, fold);
   if (!run->finished()) core->submit(run);
   return run;
@@ -182,9 +157,10 @@ ref<run_core> start_run(const ref<cluster_core>& core, const ref<const job_stora
 ref<run_core> run_to_end(const ref<cluster_core>& core, const ref<const job_storage>& job, const run_options& options)
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
+  const auto begin = steady_clock::now();
   const auto fold = check_run(core, job, options);
   if (is_shared(*core, job->data, options)) {
-    const auto run = start_shared(core, job, nullptr, options, fold);
+    const auto run = start_shared(core, job, nullptr, options, fold, begin);
     run->wait();
     return run;
   }

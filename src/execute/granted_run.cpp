@@ -12,6 +12,11 @@
 /// A run whose subtasks are granted by another: how they come, go back, and are handed on when they are aggregated.
 
 namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr double long_batch_ns = 1e6;
+
+}  // namespace
 
 void run_state::accept_grant(std::span<const interval> ranges)
 {
@@ -113,15 +118,44 @@ void run_state::revoke(const interval_set& part)
     revoked_.insert(range);
   }
   revoked_.erase(total_->fold_set());
+  any_revoked_.store(!revoked_.empty(), std::memory_order_relaxed);
 }
 
 /// Under mutex_. A partial with a revoked subtask in it is no use as a whole: values cannot be taken out again.
-bool run_state::drop_revoked_locked(device_slot&, device_id id, const interval_set& fold_set)
+bool run_state::drop_revoked_locked(device_id id, const interval_set& fold_set)
 {
   if (!revoked_.intersects(fold_set)) return false;
   for (const auto& range : fold_set.intervals()) ledger_.release(range, id);
   dropped_.insert(fold_set);
   news_ = true;
+  return true;
+}
+
+/// What a granted run looks at before a batch. @return false where there was something else to do first
+bool run_state::may_launch_granted(std::uint32_t worker, interval batch)
+{
+  auto& me = workers_[worker];
+  if (any_revoked_.load(std::memory_order_relaxed)) {  // run, it would only spoil the partial that it gets into
+    const auto lock = lock_soon(mutex_);
+    const books_scope books{*this};
+    if (const auto never = revoked_.within(batch); !never.empty()) {
+      interval_set runs{batch};
+      runs.erase(never);
+      for (const auto& range : never.intervals()) ledger_.release(range, {core_->places()[worker].device});
+      for (const auto& range : runs.intervals()) me.deque.add(range);
+      dropped_.insert(never);
+      news_ = true;
+      return false;
+    }
+  }
+  // The last that it has, and long: this may be backed up elsewhere, and what is folded so far must not go with it.
+  const bool last = me.deque.peek().empty() && !me.deque.has_side() && me.under_way.empty();
+  const bool is_long = me.ns_per_subtask == 0 || me.ns_per_subtask * batch.size() > long_batch_ns;
+  if (last && is_long && me.sealed_at_batch != me.batches.read()) {
+    me.sealed_at_batch = me.batches.read();
+    seal(worker);
+    return running(device_of(worker));  // if it is lost, so is the batch
+  }
   return true;
 }
 
@@ -133,6 +167,7 @@ sealed_part run_state::take_sealed()
   const auto lock = lock_soon(mutex_);
   std::swap(all.dropped, dropped_);
   revoked_.erase(all.dropped);  // told: they may come again
+  any_revoked_.store(!revoked_.empty(), std::memory_order_relaxed);
   if (!total_->empty()) {
     all.values = std::exchange(total_, std::move(fresh));
   }

@@ -14,14 +14,16 @@ grants::grants(environment& world, ledger& book, std::size_t devices, std::uint3
       span_{span},
       limits_{limits},
       budget_{static_cast<std::uint64_t>(limits.budget_share * subtasks) + limits.budget_extra},
+      names_(devices),
       usable_(devices, true),
       tired_(devices, false),
       failures_(devices, 0)
 {
 }
 
-void grants::add_device()
+void grants::add_device(const std::string& name)
 {
+  names_.push_back(name);
   usable_.push_back(true);
   tired_.push_back(false);
   failures_.push_back(0);
@@ -115,7 +117,9 @@ void grants::blame(device_id device, interval part, const failure& why)
   // Whoever is suspected with others may be known by itself.
   const bool known = why.subtask >= culprit.begin && why.subtask < culprit.end;
   const auto named = known ? why.subtask : std::int64_t{culprit.begin};
-  const auto where = " failed on device " + std::to_string(device.value);
+  const auto& own_name = names_.at(device.value);
+  const auto where = " failed on " + (own_name.empty() ? "device " + std::to_string(device.value) : own_name);
+  const auto number = own_name.empty() ? std::int64_t{device.value} : std::int64_t{-1};
   if (most >= limits_.attempts) {
     const auto name = known || culprit.size() == 1 ? "subtask " + std::to_string(named)
                                           : "subtasks " + std::to_string(culprit.begin) + " to " +
@@ -123,12 +127,12 @@ void grants::blame(device_id device, interval part, const failure& why)
     run_failure_ = failure{make_error_code(errc::retries_exhausted),
                            name + where + ", attempt " + std::to_string(most) + " of " +
                                std::to_string(limits_.attempts) + ": " + why.detail,
-                           named, device.value};
+                           named, number};
   } else if (retries_ > budget_) {
     run_failure_ = failure{make_error_code(errc::retries_exhausted),
                            "more than " + std::to_string(budget_) + " failed attempts in one run, the last: subtask " +
                                std::to_string(part.begin) + where + ": " + why.detail,
-                           part.begin, device.value};
+                           part.begin, number};
   }
 }
 

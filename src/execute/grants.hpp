@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <fastgpu/error.hpp>
@@ -41,7 +42,8 @@ class grants {
          retry_limits limits = {});
 
   /// One more device, which is usable.
-  void add_device();
+  /// @param name  For failures; empty: "device N".
+  void add_device(const std::string& name = {});
   /// A device that was lost is there again.
   void restore(device_id device);
 
@@ -92,6 +94,7 @@ class grants {
   std::uint32_t span_;
   retry_limits limits_;
   std::uint64_t budget_;
+  std::vector<std::string> names_;
   std::vector<bool> usable_;
   std::vector<bool> tired_;
   std::vector<std::uint64_t> failures_;

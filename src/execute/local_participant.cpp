@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include <gsl/assert>
@@ -13,16 +14,21 @@ constexpr double last_look_s = 0.5;    // up to here
 
 }  // namespace
 
-local_participant::local_participant(network& on, const ref<cluster_core>& core, const shared_job& what,
+local_participant::local_participant(network& on, const ref<cluster_core>& core, shared_job& what,
                                      const placement& devices, const run_options& options, coordinator& boss,
-                                     device_id device, std::function<void()> changed)
+                                     device_id device, std::function<void()> changed,
+                                     std::function<void()> no_memory)
     : on_{on},
       boss_{boss},
       device_{device},
       changed_{std::move(changed)},
       run_{std::make_unique<watched_run>(on, core, what.job, devices, options, what.fold,
-                                         [this] {
-                                           look();
+                                         [this, no_memory = std::move(no_memory)] {
+                                           try {
+                                             look();
+                                           } catch (const std::bad_alloc&) {  // nobody might look once more
+                                             no_memory();
+                                           }
                                            changed_();
                                          })},
       alive_{std::make_shared<local_participant*>(this)},
@@ -38,7 +44,8 @@ local_participant::~local_participant() { *alive_ = nullptr; }
 void local_participant::join()
 {
   joined_ = true;
-  boss_.joined(device_, *this, {.workers = workers_, .own_memory = false});
+  const bool wanted = boss_.joined(device_, *this, {.workers = workers_, .own_memory = false});
+  Ensures(wanted);
 }
 
 void local_participant::look()

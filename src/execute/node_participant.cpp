@@ -13,7 +13,7 @@ constexpr double usual_bytes_per_second = 3e8;  // of a link, until it is measur
 
 }  // namespace
 
-node_participant::node_participant(network& on, node_link& node, const shared_job& what, coordinator& boss,
+node_participant::node_participant(network& on, node_link& node, shared_job& what, coordinator& boss,
                                    device_id device, std::function<void()> changed)
     : node_{node},
       what_{what},
@@ -53,14 +53,18 @@ void node_participant::session_closed(node_link&, const failure& why)
 
 bool node_participant::received(node_link& node, message& what, payload& bytes)
 {
-  if (const auto* refused = std::get_if<job_refused>(&what)) {
-    log_line(log_level::warning, "node " + node.name() + " does not take part: " + refused->why.detail);
-    settled_ = true;
+  const auto* refused = std::get_if<job_refused>(&what);
+  const auto why = refused != nullptr ? refused->why.detail : std::string{};
+  const bool answer = refused != nullptr || std::holds_alternative<job_opened>(what);
+  if (auto* failed = std::get_if<attempt_failed>(&what); failed != nullptr && failed->job == machine_.job()) {  // its devices' numbers say nothing here
+    failed->why.detail.insert(0, "node " + node.name() + ": ");
+    failed->why.device = -1;
   }
-  if (std::holds_alternative<job_opened>(what)) settled_ = true;
-  const bool mine = machine_.received(what, bytes);
+  if (!machine_.received(what, bytes)) return false;
+  if (!why.empty()) log_line(log_level::warning, "node " + node.name() + " does not take part: " + why);
+  settled_ = settled_ || answer;
   changed_();
-  return mine;
+  return true;
 }
 
 void node_participant::node_drains(node_link&)
@@ -86,17 +90,7 @@ job_number node_participant::next_job()
   return node_.next_job();
 }
 
-packed_piece node_participant::broadcast(std::uint32_t argument)
-{
-  if (argument >= what_.job->data.argument_count ||
-      what_.job->data.arguments[argument].kind != argument_kind::broadcast) {
-    return {};
-  }
-  packed_piece piece;
-  piece.where = whole_piece(what_.job->data, argument);
-  piece.bytes = std::make_shared<const payload>(pack_piece(what_.job->data, piece.where));
-  return piece;
-}
+packed_piece node_participant::broadcast(std::uint32_t argument) { return what_.broadcast(argument); }
 
 std::vector<packed_piece> node_participant::pieces(interval range)
 {
@@ -110,7 +104,7 @@ std::vector<packed_piece> node_participant::pieces(interval range)
 
 result<std::unique_ptr<arrived_values>> node_participant::unpack(const interval_set& fold_set, payload&& bytes)
 {
-  auto arrived = unpack_partial(what_.job->data, what_.fold, *what_.memory, fold_set, std::move(bytes));
+  auto arrived = unpack_partial(what_.job->data, what_.fold, what_.memory, fold_set, std::move(bytes));
   if (!arrived.has_value()) return arrived.error();
   return std::unique_ptr<arrived_values>{std::make_unique<remote_values>(std::move(arrived).value())};
 }

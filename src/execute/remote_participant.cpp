@@ -110,7 +110,11 @@ void remote_participant::on(const job_opened& m)
 {
   if (state_ != state::opening) return cut("it opened a job twice");
   if (!std::isfinite(m.subtasks_per_second)) return cut("its speed is no number");
+  std::vector<bool> sent;
   for (const auto argument : m.missing) {
+    if (sent.size() <= argument) sent.resize(argument + std::size_t{1});
+    if (sent[argument]) return cut("it asked for the same data twice");
+    sent[argument] = true;
     auto piece = host_.broadcast(argument);
     if (piece.bytes == nullptr) return cut("it asked for data that are no broadcast's");
     piece.where.job = job_;
@@ -120,8 +124,10 @@ void remote_participant::on(const job_opened& m)
   state_ = state::joined;
   took_part_ = true;
   numeric_classes_ = m.numeric_classes;
-  boss_.joined(device_, *this,
-               {std::max(m.workers, 1u), std::max(m.subtasks_per_second, 0.0), latency_s_, bytes_per_second_, true});
+  const bool wanted = boss_.joined(
+      device_, *this,
+      {std::max(m.workers, 1u), std::max(m.subtasks_per_second, 0.0), latency_s_, bytes_per_second_, true});
+  if (!wanted) close();
 }
 
 work_report remote_participant::work() const
@@ -133,6 +139,7 @@ work_report remote_participant::work() const
 
 void remote_participant::on(const job_refused& m)
 {
+  if (state_ != state::opening) return cut("it refused a job that it had opened");
   state_ = state::away;
   boss_.gave_up(device_, m.why);
 }

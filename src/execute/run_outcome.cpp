@@ -32,7 +32,7 @@ void run_state::seal(std::uint32_t worker)
   const books_scope books{*this};
   if (!running(device)) return;  // the values are lost with the device, or nobody wants them any more
   const auto& fold_set = sealed.values->fold_set();
-  if (grantor_ != nullptr && drop_revoked_locked(device, {place.device}, fold_set)) return;
+  if (grantor_ != nullptr && drop_revoked_locked({place.device}, fold_set)) return;
   switch (ledger_.accept({{place.device}, me.incarnation, sealed.counter}, fold_set)) {
     case verdict::committed:
       device.subtasks += fold_set.count();

@@ -232,6 +232,7 @@ work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generatio
     const auto batch = outranked || seal_due || !room ? interval{} : next_batch(worker);
     if (!batch.empty()) {
       any = true;
+      if (grantor_ != nullptr && !may_launch_granted(worker, batch)) continue;
       launch(worker, batch);
     } else if (!me.under_way.empty()) {
       poll(worker);

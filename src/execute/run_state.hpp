@@ -184,6 +184,7 @@ class run_state final : public run_core {
     std::uint32_t batch = 1;
     std::uint32_t failures_in_a_row = 0;
     std::uint32_t seal_seen = 0;
+    std::uint64_t sealed_at_batch = 0;  // of a granted run: when its partial was closed before a long batch
     std::int64_t last_ns = 0;
     std::optional<trace_buffer> trace;
     bool measuring = true;  // this batch is timed
@@ -257,7 +258,8 @@ class run_state final : public run_core {
 
   // What is rare
   [[nodiscard]] bool hungry_locked() const;
-  [[nodiscard]] bool drop_revoked_locked(device_slot& device, device_id id, const interval_set& fold_set);
+  [[nodiscard]] bool drop_revoked_locked(device_id id, const interval_set& fold_set);
+  [[nodiscard]] bool may_launch_granted(std::uint32_t worker, interval batch);
   void seal(std::uint32_t worker);
   void absorb_locked(partial&& values);
   void report_failed(std::uint32_t worker, interval batch);
@@ -299,6 +301,7 @@ class run_state final : public run_core {
   grants grants_;                               // guarded by mutex_
   std::unique_ptr<partial> total_;              // guarded by mutex_
   interval_set revoked_;                        // guarded by mutex_; of a granted run, as all up to here:
+  std::atomic<bool> any_revoked_ = false;       // written under mutex_
   interval_set dropped_;                        // guarded by mutex_
   bool news_ = false;                           // guarded by mutex_: the grantor should look
   bool told_hungry_ = false;                    // guarded by mutex_

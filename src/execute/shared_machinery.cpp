@@ -7,7 +7,6 @@
 #include <fastgpu/observe/log.hpp>
 
 #include "net/messages.hpp"
-#include "node/job_description.hpp"
 #include "node/job_pieces.hpp"
 
 namespace fastgpu::inline v0::detail {
@@ -15,61 +14,6 @@ namespace {
 
 constexpr double wait_for_nodes_s = 0.05;       // to answer, before this process's devices begin alone
 constexpr double wait_for_any_node_s = 5.0;     // where it has none
-constexpr double piece_bytes = 4 << 20;         // of input that is sent with a grant, about
-constexpr double small_value_bytes = 1 << 20;   // partials up to here cost next to nothing to send
-
-double input_bytes(const job_data& job)
-{
-  double bytes = 0;
-  for (std::uint32_t i = 0; i < job.argument_count; ++i) {
-    const auto& a = job.arguments[i];
-    if (a.kind != argument_kind::slices) continue;
-    double elements = 1;
-    for (int d = 0; d < a.rank; ++d) elements *= static_cast<double>(a.extent[d]);
-    bytes += elements * a.element_bytes;
-  }
-  return bytes;
-}
-
-job_terms terms_of(const run_options& options)
-{
-  constexpr double for_ever_s = 1e9;  // an infinite time does not travel
-  return {options.need,
-          options.priority,
-          static_cast<std::uint8_t>(options.batches.how),
-          std::max(options.batches.size, 1u),
-          std::min(options.batches.target.count, for_ever_s),
-          std::min(options.subtask_timeout.count, for_ever_s)};
-}
-
-shared_job describe(const ref<const job_storage>& job, const run_options& options, fold_kind fold,
-                    const std::string& numeric_class, memory_source& memory, std::uint64_t random_a,
-                    std::uint64_t random_b)
-{
-  const auto& data = job->data;
-  shared_job what{job, fold, &memory, {}, 0};
-  auto& m = what.description;
-  m.what = describe_job(data, fold);
-  for (std::size_t i = 0; i < m.epoch.size(); ++i) {
-    m.epoch[i] = static_cast<std::uint8_t>((i < 8 ? random_a : random_b) >> (8 * (i % 8)));
-  }
-  // Partials that are large are sealed rarely: after K = sqrt(2 x cost x time between failures), for hours between.
-  const auto value_bytes = data.code->values == nullptr
-                               ? 0.0
-                               : static_cast<double>(data.code->values->bytes) * static_cast<double>(data.width);
-  m.seal_every_s = value_bytes <= small_value_bytes ? options.seal_every.count : std::max(options.seal_every.count, 30.0);
-  if (options.seal_every.count == 0) m.seal_every_s = 0;
-  m.numeric_class = numeric_class;
-  m.terms = terms_of(options);
-  if (auto why = why_not_sent(m)) throw error{*why};
-  if (const auto bytes = input_bytes(data); bytes > 0) {
-    const auto of_each = bytes / data.shape.count;
-    const auto span = 1u << data.shape.span_log2;
-    const auto n = std::clamp(piece_bytes / std::max(of_each, 1e-9), 1.0, 1e9);
-    what.subtasks_of_data = (static_cast<std::uint32_t>(n) + span - 1) / span * span;
-  }
-  return what;
-}
 
 /// Of several classes all are named.
 void add_class(std::string& all, const std::string& one)
@@ -83,7 +27,7 @@ coordinator_options options_of(const job_data& job)
 {
   coordinator_options o;
   o.span = 1u << job.shape.span_log2;
-  o.bytes_per_subtask = input_bytes(job) / std::max(job.shape.count, 1u);
+  o.bytes_per_subtask = input_bytes_of(job) / std::max(job.shape.count, 1u);
   return o;
 }
 
@@ -93,8 +37,7 @@ shared_machinery::shared_machinery(shared_run& of)
     : of_{&of},
       net_{of.core_->directory().net()},
       directory_{of.core_->directory()},
-      what_{describe(of.job_, of.options_, of.fold_, of.how_.numeric_class, of.core_->memory(),
-                     of.core_->random(), of.core_->random())},
+      kept_{of.what_},
       boss_{net_, *this, of.job_->data.shape.count, options_of(of.job_->data)},
       total_{of.job_->data, of.fold_, of.core_->memory()},
       alarm_{net_, [this] { ring(); }}
@@ -113,9 +56,10 @@ void shared_machinery::start()
     total_.absorb(std::move(*std::exchange(how.resumed, nullptr)));
   }
   if (!how.local.entries.empty()) {
-    local_device_ = boss_.add();
-    local_ = std::make_unique<local_participant>(net_, of_->core_, what_, how.local, options, boss_,
-                                                 local_device_, [this] { settle(); });
+    local_device_ = boss_.add("this process's devices");
+    local_ = std::make_unique<local_participant>(
+        net_, of_->core_, what_, how.local, options, boss_, local_device_, [this] { settle(); },
+        [this] { end(run_phase::failed, out_of_memory()); });
     local_->join();
     for (const auto& range : how.local_ranges) boss_.reserve(local_device_, range);
   }
@@ -135,7 +79,7 @@ void shared_machinery::add_node(node_link& node)
 {
   const auto& out = of_->how_.kept_out;
   if (std::find(out.begin(), out.end(), node.id()) != out.end()) return;
-  const auto device = boss_.add();
+  const auto device = boss_.add("node " + node.name());
   nodes_.push_back(std::make_unique<node_participant>(net_, node, what_, boss_, device, [this] { settle(); }));
 }
 
@@ -229,17 +173,23 @@ void shared_machinery::commit(arrived_values& values, const interval_set& fold_s
     end(run_phase::failed, out_of_memory());
   } catch (const std::exception& e) {
     end(run_phase::failed, failure{make_error_code(errc::kernel_failed), std::string{"a merge failed: "} + e.what()});
+  } catch (...) {
+    end(run_phase::failed, failure_of(errc::kernel_failed, "a merge failed: an exception that is no std::exception"));
   }
   aggregate_ns_ += std::chrono::duration_cast<std::chrono::nanoseconds>(steady_clock::now() - begin).count();
 }
 
 void shared_machinery::distrust(device_id device, const failure& why)
 {
-  net_.post([self = weak_from_this(), device, why] {
+  job_number job = 0;
+  for (const auto& n : nodes_) {
+    if (n->device() == device) job = n->machine().job();
+  }
+  net_.post([self = weak_from_this(), device, job, why] {
     const auto here = self.lock();
     if (!here || here->of_ == nullptr) return;
     for (const auto& n : here->nodes_) {
-      if (n->device() == device) const_cast<node_link&>(n->node()).cut(why);
+      if (n->device() == device && n->machine().job() == job) n->cut(why);  // not a session that came since
     }
     if (here->local_ && device == here->local_device_) here->end(run_phase::failed, why);
     here->settle();
@@ -257,9 +207,13 @@ void shared_machinery::end(run_phase how, const std::optional<failure>& why)
   phase_ = how;
   if (why) why_ = *why;
   alarm_.set(std::nullopt);
+  boss_.stop();
   if (local_) local_->stop();
   net_.post([self = weak_from_this()] {  // others are in the midst of something
-    if (const auto here = self.lock()) here->settle();
+    const auto here = self.lock();
+    if (!here || here->of_ == nullptr) return;
+    for (const auto& n : here->nodes_) n->machine().close();  // now, however long a batch here may take
+    here->settle();
   });
 }
 
@@ -270,7 +224,6 @@ void shared_machinery::deliver()
   auto& run = *std::exchange(of_, nullptr);
   const auto& job = what_.job->data;
   directory_.leave(*this);
-  for (const auto& n : nodes_) n->machine().close();
   const auto begin = steady_clock::now();
   try {
     // The last self-check: every subtask is in the value, once.
@@ -290,6 +243,9 @@ void shared_machinery::deliver()
   } catch (const std::exception& e) {
     phase_ = run_phase::failed;
     why_ = failure_of(errc::kernel_failed, e.what());
+  } catch (...) {
+    phase_ = run_phase::failed;
+    why_ = failure_of(errc::kernel_failed, "the last merge threw what is no std::exception");
   }
   aggregate_ns_ += std::chrono::duration_cast<std::chrono::nanoseconds>(steady_clock::now() - begin).count();
   of_ = &run;

@@ -9,6 +9,7 @@
 #include "cluster/node_directory.hpp"
 #include "execute/coordinator.hpp"
 #include "execute/remote_participant.hpp"
+#include "execute/shared_job.hpp"
 #include "execute/shared_run.hpp"
 #include "node/device_executor.hpp"
 #include "node/sealed_values.hpp"
@@ -30,20 +31,12 @@ struct remote_values final : arrived_values {
   arrived_partial values;
 };
 
-/// What all participants of a run share.
-struct shared_job {
-  ref<const job_storage> job;
-  fold_kind fold;
-  memory_source* memory;
-  open_job description;  ///< But for the number.
-  std::uint32_t subtasks_of_data = 0;  ///< Whose input is about a piece; 0: no input is sent.
-};
-
 /// This process's devices as a participant.
 class local_participant final : public participant {
  public:
-  local_participant(network& on, const ref<cluster_core>& core, const shared_job& what, const placement& devices,
-                    const run_options& options, coordinator& boss, device_id device, std::function<void()> changed);
+  local_participant(network& on, const ref<cluster_core>& core, shared_job& what, const placement& devices,
+                    const run_options& options, coordinator& boss, device_id device, std::function<void()> changed,
+                    std::function<void()> no_memory);
   ~local_participant();
 
   void join();
@@ -84,7 +77,7 @@ class local_participant final : public participant {
 /// A node as a participant, on its present session.
 class node_participant final : public node_user, private remote_host {
  public:
-  node_participant(network& on, node_link& node, const shared_job& what, coordinator& boss, device_id device,
+  node_participant(network& on, node_link& node, shared_job& what, coordinator& boss, device_id device,
                    std::function<void()> changed);
   ~node_participant();
 
@@ -101,6 +94,8 @@ class node_participant final : public node_user, private remote_host {
   void node_drains(node_link& node) override;
   void node_suspected(node_link& node, bool now) override;
 
+  void cut(const failure& why) override { node_.cut(why); }
+
  private:
   void open_job_on(node_link& node);
   void send(message what, std::shared_ptr<const payload> bytes) override;
@@ -110,10 +105,9 @@ class node_participant final : public node_user, private remote_host {
   packed_piece broadcast(std::uint32_t argument) override;
   std::vector<packed_piece> pieces(interval range) override;
   result<std::unique_ptr<arrived_values>> unpack(const interval_set& fold_set, payload&& bytes) override;
-  void cut(const failure& why) override { node_.cut(why); }
 
   node_link& node_;
-  const shared_job& what_;
+  shared_job& what_;
   device_id device_;
   std::function<void()> changed_;
   remote_participant machine_;
@@ -154,7 +148,8 @@ class shared_machinery final : private coordinator_owner,
   shared_run* of_;  // null once delivered
   network& net_;
   node_directory& directory_;
-  shared_job what_;
+  std::shared_ptr<shared_job> kept_;  // the run may be gone before this
+  shared_job& what_ = *kept_;
   coordinator boss_;
   partial total_;
   std::unique_ptr<local_participant> local_;

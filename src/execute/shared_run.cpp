@@ -10,17 +10,20 @@
 namespace fastgpu::inline v0::detail {
 
 shared_run::shared_run(ref<cluster_core> core, ref<const job_storage> job, const run_options& options, fold_kind fold,
-                       shared_start how)
+                       shared_start how, steady_clock::time_point started)
     : core_{std::move(core)},
       job_{std::move(job)},
       options_{options},
       fold_{fold},
       how_{std::move(how)},
-      started_{steady_clock::now()}
+      started_{started},
+      what_{std::make_shared<shared_job>(job_, options_, fold_, how_.numeric_class, core_->memory(), core_->random(),
+                                         core_->random())}
 {
   auto& net = core_->directory().net();
   if (options_.deadline.count > 0) {
-    deadline_ = seconds{net.now().count + std::min(options_.deadline.count, 1e9)};
+    const auto gone_s = std::chrono::duration<double>(steady_clock::now() - started_).count();
+    deadline_ = seconds{net.now().count - gone_s + std::min(options_.deadline.count, 1e9)};
   }
   options_.deadline = {};  // kept here, for all participants
 }

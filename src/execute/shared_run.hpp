@@ -18,6 +18,7 @@
 #include "detail/memory.hpp"
 #include "execute/checkpoint.hpp"
 #include "execute/run_state.hpp"
+#include "execute/shared_job.hpp"
 
 /// @file
 /// A run that this process shares with nodes: its coordinator in production.
@@ -43,7 +44,7 @@ struct shared_start {
 class shared_run final : public run_core {
  public:
   shared_run(ref<cluster_core> core, ref<const job_storage> job, const run_options& options, fold_kind fold,
-             shared_start how);
+             shared_start how, steady_clock::time_point started);
   ~shared_run() override;
 
   void start();
@@ -70,6 +71,7 @@ class shared_run final : public run_core {
   shared_start how_;
   std::uint64_t resumed_ = how_.resumed ? how_.resumed->fold_set().count() : 0;  // subtasks that are not run
   steady_clock::time_point started_;
+  std::shared_ptr<shared_job> what_;
   std::optional<seconds> deadline_;           // on the network's clock
 
   std::shared_ptr<shared_machinery> machinery_;  // its insides are the network's; dropped there

@@ -5,6 +5,8 @@
 
 #include <fastgpu/observe/log.hpp>
 
+#include "detail/float_environment.hpp"
+#include "execute/check_placement.hpp"
 #include "execute/device_choice.hpp"
 #include "execute/shared_run.hpp"
 #include "execute/start_shared.hpp"
@@ -40,10 +42,9 @@ interval whole_spans(interval range, const space_shape& shape)
 
 }  // namespace
 
-std::vector<device_info> choose_shared(const cluster_core& core, const job_data& job, fold_kind fold,
-                                       const run_options& options)
+std::vector<device_info> choose_shared(const cluster_core& core, std::vector<device_info> all, const job_data& job,
+                                       fold_kind fold, const run_options& options)
 {
-  auto all = core.describe_all(job.code);
   if (all.empty()) return all;
   all = match(all, options.need);
   std::vector<device_info> remote;
@@ -57,15 +58,16 @@ std::vector<device_info> choose_shared(const cluster_core& core, const job_data&
 }
 
 ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_storage>& job, const placement* given,
-                           const run_options& options, fold_kind fold)
+                           const run_options& options, fold_kind fold, steady_clock::time_point started)
 {
   const auto& data = job->data;
   if (core->devices().empty()) core->directory().await_devices(options.deadline);
+  const auto all = core->describe_all(data.code);  // once: nodes come and go meanwhile
   shared_start how;
   placement made;
   if (given == nullptr) {
     const auto begin = steady_clock::now();
-    const auto devices = choose_shared(*core, data, fold, options);
+    const auto devices = choose_shared(*core, all, data, fold, options);
     if (devices.empty()) {
       auto why = core->directory().trouble();
       if (!why.empty()) why.insert(0, " (").append(")");
@@ -73,10 +75,11 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
     }
     made = assign(subtask_list{data.shape}, devices, options.policy);
     how.assign_s = std::chrono::duration<double>(steady_clock::now() - begin).count();
+  } else {
+    check_placement(*given, data, fold, all, options);
   }
   const auto& table = given == nullptr ? made : *given;
   how.policy = table.policy;
-  const auto all = core->describe_all(data.code);
   for (const auto& entry : table.entries) {
     const auto& info = all.at(entry.device.value);
     if (here(info)) how.local.entries.push_back({entry.device, entry.name, {}, 0});
@@ -104,11 +107,12 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
   if (!options.checkpoint.empty()) {
     how.saved = std::make_unique<checkpoint>(options.checkpoint.str(), identity_of(data, fold, how.numeric_class),
                                              checkpoint_shape{data.shape.count, data.shape.span_log2});
+    const default_float_environment rounding;
     how.resumed = how.saved->load(data, fold, core->memory());
   }
   auto terms = options;
   if (given != nullptr) terms.need = {};
-  const ref<shared_run> run{new shared_run{core, job, terms, fold, std::move(how)}};
+  const ref<shared_run> run{new shared_run{core, job, terms, fold, std::move(how), started}};
   run->start();
   return run;
 }

@@ -228,7 +228,7 @@ bool coordinator::steal_for(device_id number)
 void coordinator::taken_back(device_id device, std::uint32_t request, const interval_set& ranges)
 {
   auto& m = at(device);
-  if (m.link == nullptr || decided_) return note_fenced();
+  if (!is_heard(m)) return;
   auto own = ranges;
   own.erase(m.overtaken);
   if (!ledger_.assigned(device).contains(own) || (request != m.take_request && !ranges.empty() && request != 0)) {
@@ -273,12 +273,7 @@ void coordinator::hand_stolen(device_id victim, device_id thief, const interval_
   for (const auto& range : stays.intervals()) back.push_back(range);
   // moved_[k] has what was moved more than k times: what is in the last but one goes to the last, and so on.
   for (std::size_t k = moved_.size(); k-- > 1;) {
-    for (const auto& range : movable.intervals()) {
-      for (const auto& had : moved_[k - 1].intervals()) {
-        const interval both{std::max(range.begin, had.begin), std::min(range.end, had.end)};
-        if (both.begin < both.end) moved_[k].insert(both);
-      }
-    }
+    for (const auto& range : movable.intervals()) moved_[k].insert(moved_[k - 1].within(range));
   }
   moved_[0].insert(movable);
   if (!on.empty()) {
@@ -342,7 +337,7 @@ bool coordinator::back_up_for(device_id idle)
 void coordinator::backed_up(device_id device, interval range, std::unique_ptr<arrived_values> values)
 {
   auto& m = at(device);
-  if (m.link == nullptr || decided_) return note_fenced();
+  if (!is_heard(m)) return;
   const auto b = std::find_if(backups_.begin(), backups_.end(),
                               [&](const backup& x) { return x.by == device && x.range == range && !x.values; });
   m.staging.erase(range);

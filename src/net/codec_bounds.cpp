@@ -164,6 +164,7 @@ class inspection {
     require(what.workers >= 1, "a node without workers");
     amount(what.subtasks_per_second);
     items(what.missing, wire_arguments_max);
+    for (const auto one : what.missing) require(one < wire_arguments_max, "an argument that cannot be");
     labels(what.numeric_classes);
   }
   void look(const job_refused& what) { look(what.why); }

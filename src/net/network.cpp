@@ -20,6 +20,8 @@
 #include <fastgpu/error.hpp>
 #include <fastgpu/observe/log.hpp>
 
+#include "detail/float_environment.hpp"
+
 namespace fastgpu::inline v0::detail {
 
 struct network::impl {
@@ -36,6 +38,7 @@ network::network() : impl_{std::make_unique<impl>()}
 {
   try {
     impl_->thread = std::thread{[this] {
+      const default_float_environment rounding;  // shared runs merge values here
       for (;;) {
         try {
           impl_->io.run();

@@ -58,7 +58,7 @@ class job_executor {
   /// Whether `range` is one that this job can be asked to run, and its data have come.
   [[nodiscard]] virtual bool may_run(interval range) const = 0;
   virtual void grant(std::span<const interval> ranges) = 0;
-  /// A backup: its value stays apart. The same may be granted meanwhile, where its primary is lost.
+  /// A backup: its value stays apart. Nothing of it is granted until its end has been told.
   virtual void stage(interval range) = 0;
   /// About `subtasks` that nobody has started.
   [[nodiscard]] virtual interval_set take_back(std::uint64_t subtasks) = 0;

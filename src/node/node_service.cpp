@@ -78,14 +78,7 @@ void node_service::on(job_data_piece& m, payload&& bytes)
   if (j == nullptr) return;
   if (const auto why = j->executor->store(m, std::move(bytes))) return host_.breach(*why);
   ++j->pieces;
-  auto waiting = std::exchange(j->waiting, {});
-  for (auto& g : waiting) {
-    if (g.pieces <= j->pieces) {
-      start(number, *j, g);
-    } else {
-      j->waiting.push_back(std::move(g));
-    }
-  }
+  start_waiting(number, *j);
   if (draining_) look(number);
 }
 
@@ -93,20 +86,43 @@ void node_service::on(const grant_ranges& m)
 {
   auto* j = find(m.job);
   if (j == nullptr) return;
+  waiting_grant g{m.pieces, m.staged, {}};
+  waiting_grant after_backup{m.pieces, false, {}};
   for (const auto& range : m.ranges) {
-    // The same may be granted and staged: a backup is not called back when its primary is lost.
+    // The same may be granted and staged: a backup is not called back when its primary is lost. But both write the same
+    // memory, so they run one after the other.
+    const auto later = m.staged ? interval_set{} : j->staged.within(range);
+    interval_set now{range};
+    now.erase(later);
     if (range.empty() || !(m.staged ? j->staged : j->held).try_insert(range)) {
       return breach("it granted subtasks twice, or none");
     }
     if (!m.staged) j->granted += range.size();
+    for (const auto& part : now.intervals()) g.ranges.push_back(part);
+    for (const auto& part : later.intervals()) after_backup.ranges.push_back(part);
   }
-  waiting_grant g{m.pieces, m.staged, m.ranges};
-  if (g.pieces > j->pieces && !planted(bug::early_start)) {
-    j->waiting.push_back(std::move(g));
-  } else {
-    start(m.job, *j, g);
+  for (auto* part : {&g, &after_backup}) {
+    if (!part->ranges.empty()) start_or_wait(m.job, *j, std::move(*part));
   }
   if (draining_) look(m.job);
+}
+
+void node_service::start_or_wait(job_number number, job& j, waiting_grant&& g)
+{
+  const bool data = g.pieces <= j.pieces || planted(bug::early_start);
+  const bool place = g.staged || planted(bug::shared_staging) ||
+                     std::none_of(g.ranges.begin(), g.ranges.end(),
+                                  [&](const interval& range) { return j.staged.intersects(range); });
+  if (data && place) {
+    start(number, j, g);
+  } else {
+    j.waiting.push_back(std::move(g));
+  }
+}
+
+void node_service::start_waiting(job_number number, job& j)
+{
+  for (auto& g : std::exchange(j.waiting, {})) start_or_wait(number, j, std::move(g));
 }
 
 void node_service::start(job_number number, job& j, const waiting_grant& g)
@@ -245,6 +261,7 @@ void node_service::backup_done(job_number number, interval range, std::shared_pt
   if (j == nullptr) return;
   j->staged.erase(range);
   host_.send(fastgpu::detail::backup_done{number, range}, std::move(values));
+  start_waiting(number, *j);
 }
 
 void node_service::backup_failed(job_number number, interval range, const failure& why)
@@ -253,6 +270,7 @@ void node_service::backup_failed(job_number number, interval range, const failur
   if (j == nullptr) return;
   j->staged.erase(range);
   host_.send(attempt_failed{number, range, why.code == errc::kernel_failed, true, why}, nullptr);
+  start_waiting(number, *j);
 }
 
 std::uint64_t node_service::data_bytes() const noexcept

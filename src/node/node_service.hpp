@@ -90,7 +90,7 @@ class node_service final : public executor_owner {
     std::unique_ptr<job_executor> executor;
     double seal_every_s = 0;
     std::uint64_t pieces = 0;            // that have come
-    std::vector<waiting_grant> waiting;  // for pieces
+    std::vector<waiting_grant> waiting;  // for pieces, or for a backup of the same to end
     interval_set held;                   // granted, and neither sealed, failed nor given back
     interval_set staged;                 // backups under way
     std::uint64_t granted = 0;           // less what was given back
@@ -115,6 +115,8 @@ class node_service final : public executor_owner {
   [[nodiscard]] job* find(job_number number);
   void breach(const char* what);
   void start(job_number number, job& j, const waiting_grant& g);
+  void start_or_wait(job_number number, job& j, waiting_grant&& g);
+  void start_waiting(job_number number, job& j);
   void give_back(job_number number, job& j, std::uint32_t request, std::uint64_t subtasks);
   bool answer(job_number number, job& j);
   void seal(job_number number, job& j, std::uint64_t answers);

@@ -69,6 +69,15 @@ void draw_bar(const fastgpu::progress& p)
   }
 }
 
+CLI::Validator above_zero()
+{
+  return {[](std::string& text) {
+            double number = 0;
+            return CLI::detail::lexical_cast(text, number) && number > 0 ? std::string{} : "expected a number above 0";
+          },
+          "SECONDS"};
+}
+
 }  // namespace
 
 fastgpu::space<1> session::space(std::int64_t n, std::int64_t granule) const
@@ -160,6 +169,13 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
       ->capture_default_str();
   app_.add_option("--checkpoint", checkpoint_,
                   "File of what is done; where it is there already, the run goes on from it")
+      ->group(group);
+  app_.add_option("--deadline", options_.deadline.count, "Seconds after which a run is given up")
+      ->check(above_zero())
+      ->group(group);
+  app_.add_option("--subtask-timeout", options_.subtask_timeout.count,
+                  "Seconds after which a node's worker that hangs in a batch is killed and its work done again")
+      ->check(above_zero())
       ->group(group);
   app_.add_flag("--progress", progress_, "Show a progress bar, on a terminal")->group(group);
   app_.add_option("--trace", trace_, "Write what happened when as Chrome trace JSON (open it in Perfetto)")

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cfenv>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -77,6 +78,22 @@ struct thrower {
   }
 };
 FASTGPU_REGISTER("test.nodes.thrower", thrower)
+
+struct identity {
+  double operator()(std::uint64_t i) const { return static_cast<double>(i); }
+};
+FASTGPU_REGISTER("test.nodes.identity", identity)
+
+struct throwing_sum {
+  double at;
+  bool standard;
+  double operator()(const double& a, const double& b) const
+  {
+    if (a + b >= at && standard) throw std::runtime_error{"no more"};
+    if (a + b >= at) throw 1;
+    return a + b;
+  }
+};
 
 /// Mean of 3 x 3 neighbours, plus a table's value, times a number.
 struct blur {
@@ -346,6 +363,37 @@ TEST_F(Nodes, TellWhichSubtaskOfAKernelFailed)
   EXPECT_NE(why.detail.find("as it was told"), std::string::npos) << why.detail;
 }
 
+TEST_F(Nodes, FailARunWhereAMergeThrows)
+{
+  start();
+  auto c = join("host:1");
+  const fastgpu::space over{1000, fastgpu::by_size{4}};
+  for (const double at : {3.0, 499500.0}) {  // in a subtask; in the last merge, which is this process's
+    for (const bool standard : {true, false}) {
+      EXPECT_EQ(support::failure_of([&] {
+                  (void)fastgpu::reduce(c, over, identity{}, fastgpu::merge<double>(throwing_sum{at, standard}));
+                }).code,
+                errc::kernel_failed)
+          << at << standard;
+    }
+  }
+}
+
+TEST_F(Nodes, MergeAsByDefaultWhateverTheUsersRounding)
+{
+  cluster here{"host:1"};
+  const auto expected = fastgpu::reduce(here, many, rough{}, fastgpu::sum<double>{}).get();
+  std::fesetround(FE_UPWARD);
+  start();
+  start();
+  auto c = join();
+  const auto value = fastgpu::reduce(c, many, rough{}, fastgpu::sum<double>{}).get();
+  const auto still = std::fegetround();
+  std::fesetround(FE_TONEAREST);
+  EXPECT_EQ(value, expected);
+  EXPECT_EQ(still, FE_UPWARD);
+}
+
 TEST_F(Nodes, AreNotUsedForKernelsWithoutAName)
 {
   start();
@@ -425,6 +473,19 @@ TEST_F(Nodes, TakeThePlacementThatTheyAreGiven)
   const auto placement = fastgpu::assign(fastgpu::decompose(job), c.devices(), fastgpu::equal{});
   ASSERT_EQ(placement.entries.size(), 3);
   EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(c, job, placement)).get(), sum_of_mixed(900));
+}
+
+TEST_F(Nodes, ThatAreGoneMakeAPlacementUseless)
+{
+  start();
+  start();
+  auto c = join("host:1");
+  const auto job = fastgpu::make_job(fastgpu::space<1>{900, fastgpu::by_size{1}}, mixed{},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  const auto placement = fastgpu::assign(fastgpu::decompose(job), c.devices(), fastgpu::equal{});
+  kill(0);
+  for (int i = 0; i < 1000 && c.devices().size() == 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  EXPECT_EQ(support::failure_of([&] { (void)fastgpu::execute(c, job, placement); }).code, errc::placement_mismatch);
 }
 
 TEST_F(Nodes, TakeNoPartWhereAPlacementDoesNotNameThem)

@@ -121,6 +121,13 @@ class model {
     for (auto i = part.begin; i < part.end; ++i) numbers_.insert(i);
   }
   void erase(interval part) { numbers_.erase(numbers_.lower_bound(part.begin), numbers_.lower_bound(part.end)); }
+  /// What of `part` is in it.
+  model within(interval part) const
+  {
+    model common;
+    common.numbers_.insert(numbers_.lower_bound(part.begin), numbers_.lower_bound(part.end));
+    return common;
+  }
   bool contains(interval part) const { return found(part) == part.size(); }
   bool intersects(interval part) const { return found(part) > 0; }
 
@@ -193,6 +200,7 @@ class random_walk {
     const auto asked = any_interval();
     ASSERT_EQ(set_.contains(asked), expected_.contains(asked)) << asked.begin << " to " << asked.end;
     ASSERT_EQ(set_.intersects(asked), expected_.intersects(asked)) << asked.begin << " to " << asked.end;
+    ASSERT_EQ(set_.within(asked).intervals(), expected_.within(asked).as_intervals());
     bool contains_all = true;
     bool touches = false;
     for (const auto& i : other_model.as_intervals()) {

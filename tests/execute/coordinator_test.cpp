@@ -214,6 +214,54 @@ TEST_F(Coordinator, GivesNothingToASuspectAndBacksUpWhatItHas)
   EXPECT_EQ(distrusted_, (std::vector<std::string>{}));
 }
 
+TEST_F(Coordinator, GoesOnWithoutWhoIsLostAgainAndAgain)
+{
+  begin(100, {.losses_max = 3});
+  for (int loss = 1; loss <= 3; ++loss) {
+    boss_->left(first, {}, died, true);
+    EXPECT_EQ(boss_->joined(first, links_[0], {}), loss < 3) << loss;
+  }
+  EXPECT_EQ(decided_, (std::vector<std::string>{}));
+  for (int loss = 1; loss <= 3; ++loss) {
+    ASSERT_EQ(decided_, (std::vector<std::string>{})) << loss;
+    boss_->left(second, {}, died, true);
+    (void)boss_->joined(second, links_[1], {});
+  }
+  ASSERT_EQ(decided_.size(), 1u);
+  EXPECT_NE(decided_[0].find("again and again"), std::string::npos) << decided_[0];
+}
+
+TEST_F(Coordinator, ForgivesLossesOnceSomethingIsCommittedOrItWasThereForLong)
+{
+  begin(100, {.losses_max = 2});
+  for (int loss = 0; loss < 5; ++loss) {
+    world_.pass(100);
+    boss_->left(first, {}, died, true);
+    EXPECT_TRUE(boss_->joined(first, links_[0], {})) << loss;
+  }
+  boss_->left(second, {}, died, false);
+  world_.pass(100);
+  for (std::uint32_t loss = 0; loss < 5; ++loss) {
+    boss_->left(first, {}, died, true);
+    ASSERT_TRUE(boss_->joined(first, links_[0], {})) << loss;
+    boss_->sealed(first, folded(1, {{loss, loss + 1}}), values());
+  }
+  EXPECT_EQ(decided_, (std::vector<std::string>{}));
+  EXPECT_EQ(distrusted_, (std::vector<std::string>{}));
+}
+
+TEST_F(Coordinator, HearsNothingMoreOfWhoContradictsTheLedger)
+{
+  begin(10, {});
+  boss_->sealed(first, folded(2, {{0, 1}}), values());  // the first seal is missing
+  ASSERT_EQ(distrusted_.size(), 1u);
+  boss_->sealed(first, folded(1, {{0, 1}}), values());
+  EXPECT_TRUE(committed_.empty());
+  boss_->left(first, {}, died, true);
+  ASSERT_TRUE(boss_->joined(first, links_[0], {}));
+  EXPECT_EQ(distrusted_.size(), 1u);
+}
+
 TEST_F(Coordinator, LeavesAloneWhoHasOnlyWhatMayNotMoveAnyMore)
 {
   begin(100, {.backup_share = 0, .moves_max = 1});

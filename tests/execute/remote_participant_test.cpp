@@ -107,6 +107,21 @@ TEST_F(RemoteParticipant, DoesNotHearAnOlderJobNumber)
   EXPECT_TRUE(boss_.joined({0}));
 }
 
+TEST_F(RemoteParticipant, CutsOffANodeThatRefusesWhatItHasOpened)
+{
+  node_.session_opened(1e-3, 1e9);
+  hear(opened_as(1));
+  fastgpu::detail::job_refused refusal;
+  refusal.job = 1;
+  hear(refusal);
+  EXPECT_EQ(cuts_.size(), 1u);
+  node_.session_closed({});
+  EXPECT_FALSE(boss_.joined({0}));
+  node_.session_opened(1e-3, 1e9);
+  hear(opened_as(2));
+  EXPECT_TRUE(boss_.joined({0}));
+}
+
 TEST_F(RemoteParticipant, IsOverForGoodOnceItIsClosed)
 {
   node_.session_opened(1e-3, 1e9);

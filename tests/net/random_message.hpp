@@ -134,7 +134,11 @@ class random_message {
     to.batch_kind %= 3;
     to.batch_size |= 1;
   }
-  void correct(net::job_opened& to) { to.workers |= 1; }
+  void correct(net::job_opened& to)
+  {
+    to.workers |= 1;
+    for (auto& one : to.missing) one %= 256;
+  }
   void correct(net::job_sealed& to) { to.seal |= 1; }
 
   std::mt19937_64 random_;

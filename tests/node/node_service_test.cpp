@@ -47,6 +47,8 @@ class idle_executor final : public fastgpu::detail::job_executor {
   }
   failure why() const override { return {}; }
 
+  [[nodiscard]] const interval_set& granted() const { return granted_; }
+
   interval_set folded;  // though it was never run
 
  private:
@@ -92,6 +94,15 @@ TEST_F(NodeService, TakesAGrantOfWhatItBacksUp)
   hear(grant_ranges{.job = 1, .staged = true, .ranges = {{0, 4}}});
   hear(grant_ranges{.job = 1, .ranges = {{0, 10}}});  // its primary is lost
   EXPECT_EQ(breaches_, (std::vector<std::string>{}));
+}
+
+TEST_F(NodeService, RunsWhatItBacksUpOnlyAfterTheBackup)
+{
+  hear(grant_ranges{.job = 1, .staged = true, .ranges = {{4, 8}}});
+  hear(grant_ranges{.job = 1, .ranges = {{0, 10}}});
+  EXPECT_EQ(executor_->granted().intervals(), (std::vector<interval>{{0, 4}, {8, 10}}));  // both write the same memory
+  service_.backup_done(1, {4, 8}, std::make_shared<const payload>());
+  EXPECT_EQ(executor_->granted().intervals(), (std::vector<interval>{{0, 10}}));
 }
 
 TEST_F(NodeService, RefusesAGrantOfWhatItHas)

@@ -41,6 +41,7 @@ inline constexpr named_bug bugs[] = {
     {bug::staged_twice, "staged-twice"},
     {bug::split_suspects, "split-suspects"},
     {bug::robbed_for_ever, "robbed-for-ever"},
+    {bug::shared_staging, "shared-staging"},
     {bug::waiting_forgotten, "waiting-forgotten"},
 };
 

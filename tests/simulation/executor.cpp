@@ -49,9 +49,17 @@ void model_executor::grant(std::span<const interval> ranges)
     if (!broadcast_ || (plan().slice_bytes > 0 && from_.session != 0 && !pieces_.contains(range))) {
       return world_.wrong("subtasks are to run before their data are there");
     }
+    if (writes_as_backup(range)) return world_.wrong("two attempts of a subtask would write the same memory");
     if (!unstarted_.try_insert(range)) return world_.wrong("an executor is granted a subtask that it has");
   }
   wake();
+}
+
+bool model_executor::writes_as_backup(interval range) const
+{
+  const auto common = [&](const interval& other) { return other.begin < range.end && range.begin < other.end; };
+  return std::any_of(staged_.begin(), staged_.end(), common) ||
+         std::any_of(workers_.begin(), workers_.end(), [&](const worker& w) { return w.busy && w.staged && common(w.batch); });
 }
 
 void model_executor::stage(interval range)

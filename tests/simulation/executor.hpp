@@ -71,6 +71,7 @@ class model_executor final : public fastgpu::detail::job_executor {
     partial open;
   };
 
+  [[nodiscard]] bool writes_as_backup(interval range) const;
   void begin(std::uint32_t number);
   void run(std::uint32_t number);
   void done(std::uint32_t number);

@@ -52,10 +52,13 @@ void program::cancel()
   end();
 }
 
-bool program::anybody_left() const
+bool program::anybody_left(const std::vector<std::uint32_t>& losses) const
 {
   if (local_ && !local_->lost()) return true;
-  return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link && !link->out(); });
+  for (std::size_t p = 0; p < links_.size(); ++p) {
+    if (links_[p] && !links_[p]->out() && losses.at(p) < scenario_.steering.losses_max) return true;
+  }
+  return false;
 }
 
 void program::touched()

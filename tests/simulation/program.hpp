@@ -98,7 +98,7 @@ class program final : public program_core, public fastgpu::detail::coordinator_o
   void cancel();
   [[nodiscard]] outcome how() const noexcept { return outcome_; }
   [[nodiscard]] const fastgpu::failure& why() const noexcept { return why_; }
-  [[nodiscard]] bool anybody_left() const;
+  [[nodiscard]] bool anybody_left(const std::vector<std::uint32_t>& losses) const;
   [[nodiscard]] const fastgpu::detail::coordinator& boss() const noexcept { return boss_; }
   [[nodiscard]] const checker& watch() const noexcept { return checker_; }
   [[nodiscard]] local_participant* local() noexcept { return local_.get(); }

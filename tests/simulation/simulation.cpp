@@ -120,6 +120,8 @@ class simulated_run {
         break;
       default: break;
     }
+    const bool loses = f.kind != fault_kind::slow && f.kind != fault_kind::late && f.kind != fault_kind::batch_error;
+    if (loses) ++losing_faults_[f.participant];
     world_.note(name_of(f.kind), f.participant);
     ++result_.faults[static_cast<std::size_t>(f.kind)];
   }
@@ -152,12 +154,15 @@ class simulated_run {
       if (why.subtask != scenario_.failing_kernel) world_.wrong(told);
     } else if (why.code == errc::no_usable_device) {
       result_.outcome = "no device left";
-      if (program_->anybody_left()) world_.wrong(told);
+      if (program_->anybody_left(losing_faults_)) world_.wrong(told);
     } else if (why.code == errc::retries_exhausted) {
       result_.outcome = "retries exhausted";
       const auto budget = static_cast<std::uint64_t>(0.1 * scenario_.subtasks) + 20;
-      const auto losses = result_.all_faults() > 3 * scenario_.participants.size() + 5;
-      if (program_->watch().failed_attempts() > budget || losses) return;
+      auto losses = losing_faults_;
+      if (scenario_.poison >= 0) {  // whose attempts are losses too
+        for (auto& n : losses) n += 3;
+      }
+      if (program_->watch().failed_attempts() > budget || !program_->anybody_left(losses)) return;
       if (program_->watch().tries(why.subtask) < 3) world_.wrong(told);
     } else {
       world_.wrong(told);
@@ -186,6 +191,7 @@ class simulated_run {
   owned events_;
   std::vector<std::unique_ptr<simulated_node>> nodes_;
   std::unique_ptr<program> program_;
+  std::vector<std::uint32_t> losing_faults_ = std::vector<std::uint32_t>(scenario_.participants.size());
   double quiet_after_ = 0;
   report result_;
 };

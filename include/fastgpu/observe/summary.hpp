@@ -28,7 +28,7 @@ enum class reduction : std::uint8_t {
 
 /// What one device did in a run.
 struct device_summary {
-  device_id id{};
+  device_id id{};              ///< Of a device of this process; nodes, each as a whole, are counted on from there.
   std::string name;
   std::uint64_t subtasks = 0;  ///< Committed from this device.
   double share = 0;            ///< Of the run's subtasks, 0 to 1.
