@@ -360,6 +360,12 @@ inline seal_closed(answers)
        assert(!DATA || has(here, s)); \
        waiting = waiting & ~bit_of(s); open = open | bit_of(s) }
 
+/* What was revoked before it was begun is not run. */
+#define skip_it(s) \
+  :: atomic { \
+       has(waiting & revoked, s) -> \
+       waiting = waiting & ~bit_of(s); dropped = dropped | bit_of(s) }
+
 #ifdef BUG_RUNS_GIVEN
 #define give_back(s) \
   :: has(waiting | blocked, s) -> given_back[me]!current, bit_of(s)
@@ -423,7 +429,8 @@ end:
        number = 0; set = 0
      }
 
-  for_subtasks(run_it)  /* a kernel is done, and folded */
+  for_subtasks(run_it)  /* a kernel is done, and folded; it may have begun before the subtask was revoked */
+  for_subtasks(skip_it)
 
   :: atomic {  /* values cannot be taken out again: a partial with a revoked subtask in it goes whole */
        open != 0 ->
