@@ -108,15 +108,39 @@ interval_set read_fold_set(taker& body, checkpoint_shape shape, const std::strin
   return set;
 }
 
-/// Whether nothing but zeros follows: room that a file system gave to what was never written.
-bool nothing_follows(const checkpoint_bytes& from, std::uint64_t at)
+/// A record's first 16 bytes.
+struct record_head {
+  std::uint64_t length = 0;  // of the body
+  std::uint32_t kind = 0;
+  bool right = false;        // its CRC is
+
+  [[nodiscard]] bool known() const { return kind == kind_partial && length >= 16 && length % alignment == 0; }
+};
+
+record_head take_head(std::span<const std::byte> bytes, const checkpoint_header& header)
 {
-  while (at < from.size()) {
-    const auto some = read(from, at, std::min<std::uint64_t>(from.size() - at, 1 << 16));
-    if (std::any_of(some.begin(), some.end(), [](std::byte b) { return b != std::byte{0}; })) return false;
-    at += some.size();
+  taker from{bytes};
+  record_head head;
+  head.length = from.number(8);
+  head.kind = from.number32();
+  head.right = from.number32() == crc32c(bytes.first(12), header.crc);
+  return head;
+}
+
+/// Whether another record begins at `at` or behind it. Where none does, what was wrong before is the file's end: the one
+/// record that may be there in part, any of its sectors with zeros or what the disk had there before.
+bool record_follows(const checkpoint_bytes& from, const checkpoint_header& header, std::uint64_t at)
+{
+  while (at < from.size() && from.size() - at >= head_bytes) {
+    const auto size = std::min<std::uint64_t>((from.size() - at) / alignment * alignment, 1 << 16);
+    const auto some = read(from, at, size);
+    for (std::size_t i = 0; i < some.size(); i += alignment) {
+      const auto head = take_head(std::span{some}.subspan(i, head_bytes), header);
+      if (head.right && head.known()) return true;
+    }
+    at += size;
   }
-  return true;
+  return false;
 }
 
 }  // namespace
@@ -222,21 +246,19 @@ checkpoint_contents read_records(const checkpoint_bytes& from, const checkpoint_
   while (from.size() - at >= head_bytes) {
     const auto name = "record " + std::to_string(contents.records + 1);
     const auto damaged = name + " is damaged";
-    const auto head = read(from, at, head_bytes);
-    taker h{head};
-    const auto length = h.number(8);
-    const auto kind = h.number32();
-    if (h.number32() != crc32c(std::span{head}.first(12), header.crc)) {
-      if (nothing_follows(from, at)) break;
+    const auto head = take_head(read(from, at, head_bytes), header);
+    if (!head.right) {
+      if (!record_follows(from, header, at + alignment)) break;
       refuse(damaged);
     }
-    if (kind != kind_partial || length < 16 || length % alignment != 0) refuse(damaged);
+    if (!head.known()) refuse(damaged);
     const auto left = from.size() - at - head_bytes;
-    if (length > left) break;  // cut short
-    auto bytes = read(from, at + head_bytes, length);
+    if (head.length > left) break;  // cut short
+    const auto end = at + head_bytes + head.length;
+    auto bytes = read(from, at + head_bytes, head.length);
     taker body{bytes};
     if (body.number32() != crc32c(std::span{bytes}.subspan(4), header.crc)) {
-      if (length == left) break;  // the last: it may be there in part, its sectors in any order
+      if (!record_follows(from, header, end)) break;
       refuse(damaged);
     }
     const auto payload_bytes = body.number(8);
@@ -252,8 +274,7 @@ checkpoint_contents read_records(const checkpoint_bytes& from, const checkpoint_
       visit(fold_set, std::move(bytes));
     }
     ++contents.records;
-    at += head_bytes + length;
-    contents.bytes = at;
+    contents.bytes = at = end;
   }
   return contents;
 }

@@ -85,7 +85,8 @@ struct checkpoint_contents {
 /// Takes a whole record; what it throws ends the reading.
 using record_visitor = std::function<void(const interval_set& fold_set, std::vector<std::byte>&& payload)>;
 
-/// Reads all records. The last one is left out where it was cut short; one before it that is damaged is an error.
+/// Reads all records. The last one is left out where it is not whole, whichever of its sectors are missing: all before
+/// it were on the disk when it was begun. A damaged one with the beginning of another behind it is an error.
 /// @throws error  errc::checkpoint_error, without the name of a file: a damaged record, or one whose subtasks are no
 ///                whole spans of the job or in another record, too.
 checkpoint_contents read_records(const checkpoint_bytes& from, const checkpoint_header& header, checkpoint_shape shape,

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cfenv>
 #include <chrono>
@@ -49,10 +51,13 @@ struct mixed {
 };
 FASTGPU_REGISTER("test.nodes.mixed", mixed)
 
+std::atomic<std::uint64_t> slow_calls = 0;
+
 struct slow_mixed {
   std::uint32_t microseconds;
   std::uint64_t operator()(std::uint64_t i) const
   {
+    slow_calls.fetch_add(1, std::memory_order_relaxed);
     std::this_thread::sleep_for(std::chrono::microseconds{microseconds});
     return support::mix(i);
   }
@@ -68,6 +73,21 @@ struct slow_writer {
   }
 };
 FASTGPU_REGISTER("test.nodes.slow_writer", slow_writer)
+
+thread_local int node_of_thread = 0;  // 0: the cluster's own devices
+std::array<std::atomic<int>, 5> first_on;
+
+/// Takes long, and tells where it was first.
+struct noted {
+  std::uint64_t operator()(std::uint64_t i) const
+  {
+    int nowhere = -1;
+    first_on.at(i).compare_exchange_strong(nowhere, node_of_thread);
+    std::this_thread::sleep_for(std::chrono::milliseconds{200});
+    return support::mix(i);
+  }
+};
+FASTGPU_REGISTER("test.nodes.noted", noted)
 
 struct thrower {
   std::uint64_t at;
@@ -428,15 +448,26 @@ TEST_F(Nodes, WithoutAnyDeviceARunIsRefused)
 TEST_F(Nodes, StopWhenTheRunIsCancelled)
 {
   start();
-  auto c = join("host:1");
-  const auto job = fastgpu::make_job(fastgpu::space<1>{100'000, fastgpu::by_size{1}}, slow_mixed{1000},
+  auto c = join();
+  const auto job = fastgpu::make_job(fastgpu::space<1>{100'000, fastgpu::by_size{1}}, slow_mixed{1000},  // 50 s
                                      fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  slow_calls = 0;
   auto run = fastgpu::execute(c, job);
   while (run.progress().done < 10) std::this_thread::sleep_for(std::chrono::milliseconds{1});
   run.cancel();
   EXPECT_EQ(run.wait().kind(), fastgpu::outcome_kind::cancelled);
+  const auto runs_still = [] {
+    const auto before = slow_calls.load();
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    return slow_calls != before;
+  };
+  int looks = 0;
+  while (looks < 200 && runs_still()) ++looks;
+  EXPECT_LT(looks, 200);  // 10 s
+  EXPECT_LT(slow_calls, 100'000);
   // The node is free again.
-  EXPECT_EQ(fastgpu::reduce(c, 1000, mixed{}, fastgpu::sum<std::uint64_t>{}).get(), sum_of_mixed(1000));
+  const fastgpu::run_options soon{.deadline = fastgpu::seconds{30}};
+  EXPECT_EQ(fastgpu::reduce(c, 1000, mixed{}, fastgpu::sum<std::uint64_t>{}, soon).get(), sum_of_mixed(1000));
 }
 
 TEST_F(Nodes, KeepARunsDeadline)
@@ -465,14 +496,42 @@ TEST_F(Nodes, ServeManyRunsAtATime)
 
 TEST_F(Nodes, TakeThePlacementThatTheyAreGiven)
 {
-  start();
-  start();
+  static std::array<int, 3> numbers{0, 1, 2};
+  for (const int number : {1, 2}) {
+    auto name = std::to_string(number);
+    name.insert(0, 1, 'n');
+    fastgpu::node_options options{.listen = "unix:" + folder_.path(name), .name = name, .devices = {.devices = "host:2"}};
+    options.devices.thread_start = [](void* which, fastgpu::device_id, std::uint32_t) {
+      node_of_thread = *static_cast<const int*>(which);
+    };
+    options.devices.thread_context = &numbers.at(static_cast<std::size_t>(number));
+    nodes_.push_back(std::make_unique<fastgpu::node>(options));
+  }
   auto c = join("host:1");
-  const auto job = fastgpu::make_job(fastgpu::space<1>{900, fastgpu::by_size{1}}, mixed{},
+  // A subtask for each worker, so that all begin at once and nobody finds anything to steal.
+  const auto job = fastgpu::make_job(fastgpu::space<1>{5, fastgpu::by_size{1}}, noted{},
                                      fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
-  const auto placement = fastgpu::assign(fastgpu::decompose(job), c.devices(), fastgpu::equal{});
-  ASSERT_EQ(placement.entries.size(), 3);
-  EXPECT_EQ(fastgpu::aggregate(fastgpu::execute(c, job, placement)).get(), sum_of_mixed(900));
+  const auto devices = c.devices();
+  auto placement = fastgpu::assign(fastgpu::decompose(job), devices, fastgpu::equal{});
+  using ranges = std::vector<fastgpu::interval>;
+  for (const auto& given : std::vector<std::vector<ranges>>{{{{4, 5}}, {{0, 2}}, {{2, 4}}},
+                                                            {{{0, 1}}, {{3, 5}}, {{1, 3}}},
+                                                            {{{2, 3}}, {{0, 1}, {4, 5}}, {{1, 2}, {3, 4}}}}) {
+    placement.entries.clear();
+    std::array<int, 5> wanted{};
+    for (std::size_t d = 0; d < 3; ++d) {
+      placement.entries.push_back({devices[d].id, devices[d].name, given[d]});
+      for (const auto& range : given[d]) {
+        for (auto i = range.begin; i < range.end; ++i) wanted.at(i) = static_cast<int>(d);
+      }
+    }
+    for (auto& subtask : first_on) subtask = -1;
+    const auto value = fastgpu::aggregate(fastgpu::execute(c, job, placement));
+    EXPECT_EQ(value.get(), sum_of_mixed(5));
+    EXPECT_TRUE(std::equal(wanted.begin(), wanted.end(), first_on.begin())) << testing::PrintToString(wanted);
+    ASSERT_EQ(value.summary().devices.size(), 3);
+    EXPECT_EQ(value.summary().devices[1].name, "n1");
+  }
 }
 
 TEST_F(Nodes, ThatAreGoneMakeAPlacementUseless)
