@@ -203,7 +203,8 @@ void coordinator::sealed(device_id device, const seal_report& report, std::uniqu
   if (report.seal != m.seals + 1) return distrust(device, "a seal is missing or came twice");
   auto dropped = report.dropped;
   if (!planted(bug::overtaken_held)) dropped.erase(m.overtaken);
-  if (!ledger_.assigned(device).contains(dropped) || dropped.intersects(report.fold_set)) {
+  if (!ledger_.assigned(device).contains(dropped) || dropped.intersects(report.fold_set) ||
+      !in_whole_spans(report.dropped)) {
     return distrust(device, "it gives up what it does not have");
   }
   if (ledger_.accept({device, ledger_.incarnation(device), report.counter}, report.fold_set) != verdict::committed) {
@@ -253,6 +254,13 @@ void coordinator::failed(device_id device, interval range, bool staged, const fa
   give_all(given);
   if (grants_.tired(device)) owner_.distrust(device, why);
   find_work();
+}
+
+bool coordinator::in_whole_spans(const interval_set& ranges) const
+{
+  return std::all_of(ranges.intervals().begin(), ranges.intervals().end(), [&](const interval& range) {
+    return range.begin % options_.span == 0 && (range.end % options_.span == 0 || range.end == subtasks_);
+  });
 }
 
 bool coordinator::is_heard(const member& m)

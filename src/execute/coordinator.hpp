@@ -234,6 +234,8 @@ class coordinator {
   /// Whether what it says counts. What does not is noted.
   [[nodiscard]] bool is_heard(const member& m);
   [[nodiscard]] bool some_may_come() const;
+  /// Grants never split spans, so nothing that comes back may.
+  [[nodiscard]] bool in_whole_spans(const interval_set& ranges) const;
   void check_end();
   void decide(const std::optional<failure>& why);
 

@@ -231,7 +231,8 @@ void coordinator::taken_back(device_id device, std::uint32_t request, const inte
   if (!is_heard(m)) return;
   auto own = ranges;
   own.erase(m.overtaken);
-  if (!ledger_.assigned(device).contains(own) || (request != m.take_request && !ranges.empty() && request != 0)) {
+  if (!ledger_.assigned(device).contains(own) || !in_whole_spans(ranges) ||
+      (request != m.take_request && !ranges.empty() && request != 0)) {
     return distrust(device, "it gives back what it does not have");
   }
   m.unstarted -= std::min(m.unstarted, ranges.count());

@@ -262,6 +262,18 @@ TEST_F(Coordinator, HearsNothingMoreOfWhoContradictsTheLedger)
   EXPECT_EQ(distrusted_.size(), 1u);
 }
 
+TEST_F(Coordinator, DistrustsWhoSplitsASpan)
+{
+  begin(64, {.span = 16});
+  boss_->taken_back(first, 1, set_of({{60, 64}}));
+  EXPECT_EQ(distrusted_.size(), 1u);
+  boss_->left(first, {}, died, true);
+  ASSERT_TRUE(boss_->joined(first, links_[0], {}));
+  boss_->left(second, {}, died, false);
+  boss_->sealed(first, dropped(1, {{16, 30}}), nullptr);
+  EXPECT_EQ(distrusted_.size(), 2u);
+}
+
 TEST_F(Coordinator, LeavesAloneWhoHasOnlyWhatMayNotMoveAnyMore)
 {
   begin(100, {.backup_share = 0, .moves_max = 1});
