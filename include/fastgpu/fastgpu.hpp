@@ -14,6 +14,8 @@
 #include <fastgpu/execute/execute.hpp>
 #include <fastgpu/functions.hpp>
 #include <fastgpu/job.hpp>
+#include <fastgpu/model/formulas.hpp>
+#include <fastgpu/model/priority_queue.hpp>
 #include <fastgpu/observe/log.hpp>
 #include <fastgpu/random.hpp>
 #include <fastgpu/register.hpp>

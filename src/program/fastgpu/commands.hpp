@@ -12,5 +12,6 @@ void add_node_command(CLI::App& app, int& status);
 void add_credentials_command(CLI::App& app, int& status);
 void add_devices_command(CLI::App& app, int& status);
 void add_drain_command(CLI::App& app, int& status);
+void add_predict_command(CLI::App& app, int& status);
 
 }  // namespace program

@@ -18,7 +18,7 @@
 int main(int argc, char** argv)
 {
   if (const auto ended = fastgpu::run_as_worker(argc, argv)) return *ended;
-  CLI::App app{"Nodes and credentials of fastgpu", "fastgpu"};
+  CLI::App app{"Nodes, credentials and predictions of fastgpu", "fastgpu"};
   app.set_version_flag("--version", std::string{"fastgpu "} + fastgpu::version());
   app.set_help_flag("--help", "Print this help and exit");
   app.require_subcommand(0, 1);  // none is looked for below: CLI11 would not say which word is none
@@ -31,6 +31,7 @@ int main(int argc, char** argv)
   program::add_credentials_command(app, status);
   program::add_devices_command(app, status);
   program::add_drain_command(app, status);
+  program::add_predict_command(app, status);
 
   const auto complain = [](const char* what, int result) {
     std::string line{what};
@@ -41,7 +42,9 @@ int main(int argc, char** argv)
   try {
     app.parse_complete_callback([&] { fastgpu::set_log(fastgpu::log_level_named(log_level)); });
     app.parse(argc, argv);
-    if (app.get_subcommands().empty()) throw program::usage_error{"a command is expected: node, credentials, devices or drain"};
+    if (app.get_subcommands().empty()) {
+      throw program::usage_error{"a command is expected: node, credentials, devices, drain or predict"};
+    }
   } catch (const CLI::Success& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
