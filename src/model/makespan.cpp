@@ -1,0 +1,196 @@
+#include "model/makespan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <numeric>
+#include <queue>
+#include <random>
+#include <utility>
+
+namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr double few_rounds = 40;          // subtasks a worker, below which schedules are played through
+constexpr std::uint64_t steps_max = 2'000'000;  // of all that are played, or predictions would take long
+constexpr std::uint64_t trials_max = 400;
+constexpr double phases_mixed = 0.35;  // of a subtask: what lets workers end at any moment, independently of each other
+
+double rate_of(const std::vector<worker_group>& groups)
+{
+  double rate = 0;
+  for (const auto& g : groups) rate += g.workers / g.subtask_s;
+  return rate;
+}
+
+/// The first time at which `subtasks` whole ones of equal cost are done.
+double whole_rounds(const std::vector<worker_group>& groups, double subtasks)
+{
+  constexpr double rounding = 1e-9;
+  const auto done = [&](double at) {
+    double n = 0;
+    for (const auto& g : groups) n += g.workers * std::floor(at / g.subtask_s + rounding);
+    return n;
+  };
+  double low = 0;
+  double high = 0;
+  for (const auto& g : groups) high = std::max(high, g.subtask_s);
+  while (done(high) < subtasks) high *= 2;
+  for (int i = 0; i < 100 && high - low > rounding * high; ++i) {
+    const auto middle = (low + high) / 2;
+    (done(middle) >= subtasks ? high : low) = middle;
+  }
+  return high;
+}
+
+/// Mean and interval of the largest of independent times, by integrals over x >= 0 of 1 - product of F_g(x)^workers.
+/// @param below  F of a time in units of the mean cost.
+template <class Distribution>
+estimate largest(const std::vector<worker_group>& groups, double longest, const Distribution& below)
+{
+  double end = 0;
+  for (const auto& g : groups) end = std::max(end, longest * g.subtask_s);
+  constexpr int steps = 2000;  // Simpson's rule, over x = end u^2: most happens early where times have a tail
+  double first = 0;            // moment
+  double second = 0;
+  for (int i = 0; i <= steps; ++i) {
+    const auto u = static_cast<double>(i) / steps;
+    const auto x = end * u * u;
+    double log_of_all = 0;
+    for (const auto& g : groups) log_of_all += g.workers * std::log(below(x / g.subtask_s));
+    const auto weight = (i == 0 || i == steps ? 1 : i % 2 == 1 ? 4 : 2) * (1 - std::exp(log_of_all)) * 2 * u * end;
+    first += weight;
+    second += weight * 2 * x;
+  }
+  first /= 3 * steps;
+  second /= 3 * steps;
+  const auto deviation = std::sqrt(std::max(0.0, second - first * first));
+  return {first, first - 2 * deviation, first + 2 * deviation};
+}
+
+/// Distributions of a cost, in units of the mean.
+class scaled_costs {
+ public:
+  explicit scaled_costs(const cost_distribution& costs) : sorted_{costs.sorted()}
+  {
+    double before = 0;
+    for (auto& c : sorted_) {
+      c /= costs.mean();
+      before += c;
+      sums_.push_back(before);
+    }
+  }
+
+  /// Share of time at which what is left of the subtask under way is x at most: 1/mean times the integral of 1 - F.
+  [[nodiscard]] double residual_below(double x) const
+  {
+    const auto n = static_cast<std::size_t>(std::upper_bound(sorted_.begin(), sorted_.end(), x) - sorted_.begin());
+    const auto shorter = n == 0 ? 0 : sums_[n - 1];
+    return (shorter + x * (size() - static_cast<double>(n))) / size();
+  }
+  [[nodiscard]] double mean_residual() const
+  {
+    double squares = 0;
+    for (const auto c : sorted_) squares += c * c;
+    return squares / size() / 2;
+  }
+  [[nodiscard]] double longest() const { return sorted_.back(); }
+
+ private:
+  [[nodiscard]] double size() const { return static_cast<double>(sorted_.size()); }
+  std::vector<double> sorted_;
+  std::vector<double> sums_;  // [i]: of the first i + 1
+};
+
+/// Schedules played through: whoever is free takes the next subtask, whose cost is drawn from the sample.
+estimate played_through(const std::vector<worker_group>& groups, std::uint64_t subtasks, const cost_distribution& costs)
+{
+  using free_at = std::pair<double, double>;  // and how long a mean subtask takes there
+  std::mt19937_64 random{1};
+  const auto& sample = costs.sorted();
+  const auto trials = std::clamp<std::uint64_t>(steps_max / subtasks, 2, trials_max);
+  std::vector<double> waits;
+  std::vector<free_at> start;
+  for (const auto& g : groups) start.insert(start.end(), static_cast<std::size_t>(g.workers), free_at{0, g.subtask_s});
+  for (std::uint64_t t = 0; t < trials; ++t) {
+    std::priority_queue<free_at, std::vector<free_at>, std::greater<>> workers{{}, start};
+    double end = 0;
+    double work = 0;
+    for (std::uint64_t i = 0; i < subtasks; ++i) {
+      const auto cost = sample[random() % sample.size()] / costs.mean();
+      const auto [at, subtask_s] = workers.top();
+      workers.pop();
+      workers.emplace(at + cost * subtask_s, subtask_s);
+      end = std::max(end, at + cost * subtask_s);
+      work += cost;
+    }
+    // Against as much work as there happens to be: how much that is, is not the end's matter.
+    waits.push_back(end - work / rate_of(groups));
+  }
+  std::sort(waits.begin(), waits.end());
+  const auto mean = std::accumulate(waits.begin(), waits.end(), 0.0) / static_cast<double>(trials);
+  const auto outside = static_cast<std::size_t>(trials / 40);  // on each side
+  return {mean, waits[outside], waits[waits.size() - 1 - outside]};
+}
+
+}  // namespace
+
+double worker_count(const std::vector<worker_group>& groups)
+{
+  double workers = 0;
+  for (const auto& g : groups) workers += g.workers;
+  return workers;
+}
+
+double fluid_makespan(std::vector<worker_group> groups, double subtasks)
+{
+  std::sort(groups.begin(), groups.end(),
+            [](const worker_group& a, const worker_group& b) { return a.ready_s < b.ready_s; });
+  double rate = 0;
+  double done = 0;
+  double now = 0;
+  for (const auto& g : groups) {
+    if (rate > 0 && now + (subtasks - done) / rate <= g.ready_s) break;
+    done += rate * (g.ready_s - now);
+    now = g.ready_s;
+    rate += g.workers / g.subtask_s;
+  }
+  return now + (subtasks - done) / rate;
+}
+
+estimate imbalance(const std::vector<worker_group>& groups, std::uint64_t subtasks, const cost_distribution& costs)
+{
+  const auto m = static_cast<double>(subtasks);
+  const auto rounds = m / worker_count(groups);
+  const bool alike = costs.variation() == 0;
+  const auto whole = whole_rounds(groups, m) - m / rate_of(groups);
+  if (alike) return {std::max(0.0, whole), std::max(0.0, whole), std::max(0.0, whole)};
+  if (rounds < few_rounds && subtasks <= steps_max / 2) return played_through(groups, subtasks, costs);
+
+  // At the end every worker is somewhere in its last subtask.
+  const scaled_costs scaled{costs};
+  const auto latest = largest(groups, scaled.longest(), [&](double x) { return scaled.residual_below(x); });
+  const auto usual = worker_count(groups) / rate_of(groups) * scaled.mean_residual();
+  // Of subtasks that are nearly equal all end together, until small differences have added up.
+  const auto mixed = std::min(1.0, costs.variation() * std::sqrt(rounds) / phases_mixed);
+  const auto at = [&](double random) { return std::max(0.0, mixed * (random - usual) + (1 - mixed) * whole); };
+  return {at(latest.mean), at(latest.low), at(latest.high)};
+}
+
+double expected_longest(std::uint64_t subtasks, const cost_distribution& costs)
+{
+  const auto& sorted = costs.sorted();
+  const auto n = static_cast<double>(sorted.size());
+  const auto m = static_cast<double>(subtasks);
+  double longest = 0;
+  double below = 0;  // share of draws whose longest is shorter
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    const auto up_to = std::pow(static_cast<double>(i + 1) / n, m);
+    longest += sorted[i] * (up_to - below);
+    below = up_to;
+  }
+  return longest;
+}
+
+}  // namespace fastgpu::inline v0::detail
