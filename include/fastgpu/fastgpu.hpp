@@ -15,6 +15,8 @@
 #include <fastgpu/functions.hpp>
 #include <fastgpu/job.hpp>
 #include <fastgpu/model/formulas.hpp>
+#include <fastgpu/model/measure.hpp>
+#include <fastgpu/model/prediction.hpp>
 #include <fastgpu/model/priority_queue.hpp>
 #include <fastgpu/observe/log.hpp>
 #include <fastgpu/random.hpp>

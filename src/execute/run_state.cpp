@@ -359,6 +359,14 @@ std::uint64_t run_state::load(std::uint32_t device) const
   return ledger_.assigned({device}).count();
 }
 
+std::vector<std::vector<trace_event>> run_state::trace_events() const
+{
+  Expects(finished());
+  std::vector<std::vector<trace_event>> all;
+  for (const auto& w : workers_) all.push_back(w.trace ? w.trace->events() : std::vector<trace_event>{});
+  return all;
+}
+
 std::string run_state::trace_json() const
 {
   Expects(finished());  // before that the workers write it

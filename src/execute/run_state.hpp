@@ -106,6 +106,8 @@ class run_state final : public run_core {
   const void* value() const noexcept override { return result_.get(); }
   std::int64_t width() const noexcept override { return job_->data.width; }
   std::string trace_json() const override;
+  /// Of all workers, where run_options::trace was set. @pre finished()
+  [[nodiscard]] std::vector<std::vector<trace_event>> trace_events() const;
 
   /// Gives the placement's ranges to the devices, and ends at once where there is nothing to do.
   void start(const placement& table, double assign_s);
