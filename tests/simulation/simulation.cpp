@@ -149,19 +149,19 @@ class simulated_run {
       return;
     }
     const auto told = "fails for no good reason: " + why.detail;
+    auto losses = losing_faults_;
+    if (scenario_.poison >= 0) {  // whose attempts are losses too
+      for (auto& n : losses) n += 3;
+    }
     if (why.code == errc::kernel_failed) {
       result_.outcome = "kernel failed";
       if (why.subtask != scenario_.failing_kernel) world_.wrong(told);
     } else if (why.code == errc::no_usable_device) {
       result_.outcome = "no device left";
-      if (program_->anybody_left(losing_faults_)) world_.wrong(told);
+      if (program_->anybody_left(losses)) world_.wrong(told);
     } else if (why.code == errc::retries_exhausted) {
       result_.outcome = "retries exhausted";
       const auto budget = static_cast<std::uint64_t>(0.1 * scenario_.subtasks) + 20;
-      auto losses = losing_faults_;
-      if (scenario_.poison >= 0) {  // whose attempts are losses too
-        for (auto& n : losses) n += 3;
-      }
       if (program_->watch().failed_attempts() > budget || !program_->anybody_left(losses)) return;
       if (program_->watch().tries(why.subtask) < 3) world_.wrong(told);
     } else {
