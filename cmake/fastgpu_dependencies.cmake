@@ -18,4 +18,5 @@ endif()
 if(FASTGPU_DEVELOPER_MODE)  # for programs
   find_package(CLI11 REQUIRED CONFIG)
   find_package(PNG REQUIRED)
+  find_package(tomlplusplus REQUIRED CONFIG)
 endif()

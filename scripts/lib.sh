@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 me=scripts/$(basename "$0")
 
 # shellcheck disable=SC2034  # the scripts use them
-build_packages=(g++ cmake ninja-build libboost1.81-dev libmsgsl-dev libcli11-dev libssl-dev libpng-dev
+build_packages=(g++ cmake ninja-build libboost1.81-dev libmsgsl-dev libcli11-dev libssl-dev libpng-dev libtomlplusplus-dev
   libflatbuffers-dev flatbuffers-compiler)
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev libtbb-dev spin)

@@ -12,6 +12,8 @@
 #include <fastgpu/observe/log.hpp>
 #include <fastgpu/version.hpp>
 
+#include "program/checks.hpp"
+
 namespace program {
 namespace {
 
@@ -67,15 +69,6 @@ void draw_bar(const fastgpu::progress& p)
   } else {
     std::fprintf(stderr, "\r[%s] %5.1f %%  %.1f s   ", bar.c_str(), share * 100, p.elapsed.count);
   }
-}
-
-CLI::Validator above_zero()
-{
-  return {[](std::string& text) {
-            double number = 0;
-            return CLI::detail::lexical_cast(text, number) && number > 0 ? std::string{} : "expected a number above 0";
-          },
-          "SECONDS"};
 }
 
 }  // namespace
@@ -146,6 +139,12 @@ void session::add_summary(const fastgpu::run_summary& next)
   summary_ = std::move(total);
 }
 
+job_probe*& probe_of_this_process() noexcept
+{
+  static job_probe* probe = nullptr;
+  return probe;
+}
+
 command_line::command_line(std::string name, const std::string& about) : name_{std::move(name)}, app_{about, name_}
 {
   app_.set_version_flag("--version", std::string{"fastgpu "} + fastgpu::version());
@@ -171,11 +170,11 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
                   "File of what is done; where it is there already, the run goes on from it")
       ->group(group);
   app_.add_option("--deadline", options_.deadline.count, "Seconds after which a run is given up")
-      ->check(above_zero())
+      ->check(above_zero("SECONDS"))
       ->group(group);
   app_.add_option("--subtask-timeout", options_.subtask_timeout.count,
                   "Seconds after which a node's worker that hangs in a batch is killed and its work done again")
-      ->check(above_zero())
+      ->check(above_zero("SECONDS"))
       ->group(group);
   app_.add_flag("--progress", progress_, "Show a progress bar, on a terminal")->group(group);
   app_.add_option("--trace", trace_, "Write what happened when as Chrome trace JSON (open it in Perfetto)")
@@ -251,6 +250,8 @@ int command_line::run_all(const std::function<bool(session&)>& body)
       if (interrupted != 0) throw fastgpu::error{fastgpu::errc::cancelled, "interrupted"};
       if (!run_once(cluster, body, runs)) status = 1;
     }
+  } catch (const probed&) {
+    return 0;
   } catch (const usage_error& e) {
     fail(2, "failed", "usage", e.what());
   } catch (const fastgpu::error& e) {

@@ -14,6 +14,7 @@
 
 #include "program/files.hpp"
 #include "program/nodes.hpp"
+#include "program/probe.hpp"
 
 /// @file
 /// What all programs of fastgpu have in common: options, progress bar, cancelling by Ctrl-C, JSON, exit status.
@@ -49,6 +50,11 @@ class session {
   {
     if (!options_.checkpoint.empty() && summary_) {
       throw usage_error{"--checkpoint: this is more than one job, and a checkpoint is of one"};
+    }
+    if (auto* probe = probe_of_this_process()) {
+      probe->how.reduction = options_.reduction;
+      probe->profile = fastgpu::measure(cluster_, job, probe->how);
+      throw probed{};
     }
     auto run = fastgpu::execute(cluster_, job, options_);
     watch(*run.core());
