@@ -1,13 +1,12 @@
 #include "net/payload_inbox.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
-
-#include <unistd.h>
 
 #include <gsl/assert>
 
