@@ -15,6 +15,7 @@ endif()
 option(FASTGPU_TESTS "Tests" ON)
 option(FASTGPU_FUZZ "The fuzz targets in the tests' place, for which the compiler has to be clang++" OFF)
 option(FASTGPU_BENCHMARKS "Benchmarks" ${plain_build})
+option(FASTGPU_BENCHMARK_GRPC "gRPC among the peers of benchmarks, where it is installed: scripts/benchmark --nodes" OFF)
 option(FASTGPU_COMPILE_CHECKS "Every public header alone, misuse, outside projects" ${plain_build})
 
 if(FASTGPU_DEVELOPER_MODE)

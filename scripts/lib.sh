@@ -10,6 +10,10 @@ build_packages=(g++ cmake ninja-build libboost1.81-dev libmsgsl-dev libcli11-dev
   libflatbuffers-dev flatbuffers-compiler)
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev libtbb-dev spin)
+# shellcheck disable=SC2034
+benchmark_packages=(libbenchmark-dev libtbb-dev valgrind)
+# shellcheck disable=SC2034  # nothing but a peer of benchmarks, which does without
+grpc_packages=(libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -73,6 +77,9 @@ need_packages()
   fi
   fail "apt-get could not install ${missing[*]} (log: build/packages.log)"
 }
+
+# The same for what can be done without: one line where it cannot be had.
+want_packages() { (need_packages "$@") || say "going on without $*"; }
 
 # The picture with known answers, in build/images. Without it its tests are skipped.
 need_picture()

@@ -1,12 +1,10 @@
-#include <sys/wait.h>
-
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "support/instructions.hpp"
 #include "support/report.hpp"
 
 /// @file
@@ -17,45 +15,15 @@
 
 namespace {
 
-struct command_result {
-  int status = -1;
-  std::string output;
-};
-
-command_result run(const std::string& command)
-{
-  command_result result;
-  auto* pipe = popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return result;
-  char buffer[512];
-  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) result.output += buffer;
-  const auto status = pclose(pipe);
-  if (WIFEXITED(status)) result.status = WEXITSTATUS(status);
-  return result;
-}
-
-/// Instructions of the whole program; none where it or callgrind is not there.
-std::optional<double> count_instructions(const std::string& mode, std::uint64_t subtasks)
-{
-  const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "subtask_instructions";
-  const auto result = run("valgrind --tool=callgrind --callgrind-out-file=/dev/null '" + program.string() + "' " +
-                          mode + " " + std::to_string(subtasks));
-  constexpr const char* label = "Collected : ";
-  const auto at = result.output.find(label);
-  if (result.status != 0 || at == std::string::npos) return std::nullopt;
-  return std::stod(result.output.substr(at + std::string_view{label}.size()));
-}
-
 /// @param peers  Counted beside fastgpu, for information.
 void instructions(benchmark::State& state, const std::string& mode, double bound, const std::vector<std::string>& peers)
 {
   const auto few = bench::sized<std::uint64_t>(100'000, 1'000);
   const auto many = bench::sized<std::uint64_t>(1'100'000, 6'000);
-  const auto slope = [&](const std::string& of) -> std::optional<double> {
-    const auto at_few = count_instructions(of, few);
-    const auto at_many = at_few ? count_instructions(of, many) : std::nullopt;
-    if (!at_many) return std::nullopt;
-    return (*at_many - *at_few) / static_cast<double>(many - few);
+  const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "subtask_instructions";
+  const auto slope = [&](const std::string& of) {
+    return bench::instructions_slope(std::string{"'"}.append(program.string()).append("' ").append(of).append(" "), "", few,
+                                     many);
   };
   std::vector<bench::figure> figures;
   const auto add = [&](const std::string& who, const std::string& of) {

@@ -100,10 +100,15 @@ sample measure(const std::function<void()>& work)
 
 void paired::add(std::string name, std::function<void()> work)
 {
+  add(std::move(name), std::move(work), things_ / times_);
+}
+
+void paired::add(std::string name, std::function<void()> work, double things)
+{
   auto repetition = times_ == 1 ? std::move(work) : [times = times_, work = std::move(work)] {
     for (int i = 0; i < times; ++i) work();
   };
-  contestants_.push_back({std::move(name), std::move(repetition), {}});
+  contestants_.push_back({std::move(name), std::move(repetition), things * times_, {}});
 }
 
 void paired::run_once() const
@@ -122,7 +127,7 @@ void paired::run(int rounds)
     for (std::size_t i = 0; i < size(); ++i) {
       auto& c = contestants_[(i + static_cast<std::size_t>(round)) % size()];
       const auto s = measure(c.work);
-      c.seconds.push_back(s.seconds / things_);
+      c.seconds.push_back(s.seconds / c.things);
       clean = clean && s.clean;
     }
     clean_.push_back(clean);

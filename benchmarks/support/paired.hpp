@@ -57,6 +57,8 @@ class paired {
   explicit paired(double divide_by = 1, int times = 1) : things_{divide_by * times}, times_{times} {}
 
   void add(std::string name, std::function<void()> work);
+  /// Its work does so many things, however many those of the others do.
+  void add(std::string name, std::function<void()> work, double things);
 
   /// Runs everyone once, without measuring.
   void run_once() const;
@@ -88,11 +90,12 @@ class paired {
   struct contestant {
     std::string name;
     std::function<void()> work;
+    double things;  // in a repetition
     std::vector<double> seconds;
   };
   [[nodiscard]] bool counts(std::size_t round) const;
 
-  double things_;  // in a repetition
+  double things_;  // in a repetition, where nothing else is said
   int times_;
   std::vector<contestant> contestants_;
   std::vector<bool> clean_;  // of each round

@@ -326,6 +326,18 @@ failure malformed(std::string_view name, std::string_view breach)
   return {make_error_code(errc::protocol_error), std::string{name}.append(": ").append(breach)};
 }
 
+/// What a verified body says. (One variable that is returned, so that it is not moved.)
+template <class Table, class Whole>
+result<Whole> read_table(std::string_view name, std::span<const std::byte> body)
+{
+  table_reader reader{body.size()};
+  result<Whole> whole{reader.value(*flatbuffers::GetRoot<Table>(body.data()))};
+  auto breach = reader.breach();
+  if (breach.empty()) breach = breach_of(whole.value());
+  if (!breach.empty()) whole = malformed(name, breach);
+  return whole;
+}
+
 /// `Whole` is the type that has bounds: of one message, `message`.
 template <class Table, class Whole>
 result<Whole> decode_table(std::string_view name, std::span<const std::byte> body)
@@ -348,11 +360,7 @@ result<Whole> decode_table(std::string_view name, std::span<const std::byte> bod
   flatbuffers::Verifier verifier{bytes, body.size(), bounds};
   if (!verifier.VerifyBuffer<Table>(nullptr)) return malformed(name, "it does not follow the schema");
 
-  table_reader reader{body.size()};
-  Whole whole = reader.value(*flatbuffers::GetRoot<Table>(bytes));
-  if (!reader.breach().empty()) return malformed(name, reader.breach());
-  if (const auto breach = breach_of(whole); !breach.empty()) return malformed(name, breach);
-  return whole;
+  return read_table<Table, Whole>(name, body);
 }
 
 using decode_function = result<message> (*)(std::string_view name, std::span<const std::byte> body);

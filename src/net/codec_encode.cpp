@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -235,10 +236,10 @@ struct encoder::impl {
   {
     builder.Clear();
     builder.Finish(table_writer{builder}.table(what));
-    const auto* bytes = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
-    out.insert(out.end(), bytes, bytes + builder.GetSize());
     // A body behind such bodies is where the reader's machine can read 8-byte numbers, and need not be moved.
-    out.insert(out.end(), (8 - builder.GetSize() % 8) % 8, std::byte{});
+    const auto begin = out.size();
+    out.resize(begin + (builder.GetSize() + 7) / 8 * 8);
+    std::memcpy(out.data() + begin, builder.GetBufferPointer(), builder.GetSize());
   }
 };
 

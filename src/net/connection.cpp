@@ -12,23 +12,19 @@ connection::connection(network& on, byte_stream stream, session_self self, conne
       session_{on, *this, std::move(self), stream_.peer(), limits},
       tick_{on,
             [this] {
-              session_.tick();
-              rearm();
+              enter([this] { session_.tick(); });
             }},
       alive_{std::make_shared<connection*>(this)}
 {
   stream_.start({[this](std::span<const std::byte> bytes) {
-                   session_.received(bytes);
-                   rearm();
+                   enter([&] { session_.received(bytes); });
                  },
                  [this](std::size_t bytes) {
-                   session_.written(bytes);
-                   rearm();
+                   enter([&] { session_.written(bytes); });
                  },
                  [this](const failure& why) {
                    if (closing_) return end_later({});
-                   session_.ended(why);
-                   rearm();
+                   enter([&] { session_.ended(why); });
                  }});
   session_.start();
   rearm();
@@ -36,11 +32,21 @@ connection::connection(network& on, byte_stream stream, session_self self, conne
 
 connection::~connection() { *alive_ = nullptr; }
 
-void connection::send(message what, std::shared_ptr<const payload> bytes)
+/// Lets the session do something. The alarm is set once, behind it, however much is sent meanwhile.
+template <class Step>
+void connection::enter(const Step& step)
+{
+  inside_ = true;
+  step();
+  inside_ = false;
+  rearm();
+}
+
+void connection::send(const message& what, std::shared_ptr<const payload> bytes)
 {
   if (over_ || closing_) return;
-  session_.send(std::move(what), std::move(bytes));
-  rearm();
+  session_.send(what, std::move(bytes));
+  if (!inside_) rearm();
 }
 
 void connection::close()

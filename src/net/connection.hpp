@@ -35,7 +35,7 @@ class connection final : private session_events {
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
 
-  void send(message what, std::shared_ptr<const payload> bytes = nullptr);
+  void send(const message& what, std::shared_ptr<const payload> bytes = nullptr);
   /// Says goodbye. closed() follows, from elsewhere.
   void close();
   /// Closes at once, for this reason; closed() follows, from elsewhere.
@@ -55,6 +55,8 @@ class connection final : private session_events {
   void received(message&& what, payload&& bytes) override;
   void suspected(bool now) override;
   void closed(const failure& why) override;
+  template <class Step>
+  void enter(const Step& step);
   void rearm();
   /// Tells the owner, from a call of its own, that this is over.
   void end_later(const failure& why);
@@ -65,6 +67,7 @@ class connection final : private session_events {
   session session_;
   alarm tick_;
   std::shared_ptr<connection*> alive_;  // null behind it once this is gone
+  bool inside_ = false;   // a call to the session that comes from below
   bool closing_ = false;  // goodbye was said
   bool over_ = false;
 };

@@ -43,7 +43,9 @@ std::size_t outbox::add(const message& what)
 std::size_t outbox::add(const message& what, std::shared_ptr<const payload> bytes)
 {
   Expects(bytes);
+  constexpr std::size_t usual_bytes = 256;
   bulk_message bulk;
+  bulk.head.reserve(usual_bytes);
   const auto begin = unnumbered_.begin(shifted(frame_type::first_with_payload, what), bulk.head);
   bulk.head.resize(bulk.head.size() + sizeof(std::uint64_t));
   store_little(std::uint64_t{bytes->size()}, bulk.head.data() + frame_header_bytes);
@@ -77,6 +79,9 @@ std::optional<std::vector<std::byte>> outbox::take()
   if (in_flight_ > 0 && !pieces_may_go && !finishing_) return std::nullopt;
   auto out = std::exchange(ready_, {});
   if (pieces_may_go) {
+    const auto room = limits_.window_bytes - in_flight_ + limits_.piece_bytes;
+    const auto& first = bulk_.front();
+    out.reserve(out.size() + std::min(room, first.head.size() + first.bytes->size() - first.sent) + frame_header_bytes);
     while (!bulk_.empty() && in_flight_ + out.size() < limits_.window_bytes) add_bulk(out);
   }
   if (out.empty()) return std::nullopt;

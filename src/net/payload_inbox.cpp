@@ -1,14 +1,31 @@
 #include "net/payload_inbox.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
-
-#include <unistd.h>
 
 #include <gsl/assert>
 
 namespace fastgpu::inline v0::detail {
+namespace {
+
+// What is reserved and not filled is addresses, not memory; what moves is copied, into memory that was never touched.
+constexpr std::size_t first_bytes = 4 << 20;
+constexpr std::size_t growth = 16;
+
+/// To touch a page of 4 KiB for the first time takes longer than to copy it.
+void ask_for_large_pages(std::byte* at, std::size_t bytes) noexcept
+{
+  constexpr std::size_t page = 2 << 20;
+  void* begin = at;
+  if (std::align(page, page, begin, bytes) != nullptr) ::madvise(begin, bytes / page * page, MADV_HUGEPAGE);
+}
+
+}  // namespace
 
 std::shared_ptr<payload_budget> budget_of_this_process()
 {
@@ -46,7 +63,8 @@ std::optional<failure> payload_inbox::add(std::span<const std::byte> piece)
   }
   const auto needed = bytes_.size() + piece.size();
   if (needed > bytes_.capacity()) {
-    bytes_.reserve(std::min<std::uint64_t>(announced_, std::max(2 * bytes_.capacity(), needed)));
+    bytes_.reserve(std::min<std::uint64_t>(announced_, std::max({first_bytes, growth * bytes_.capacity(), needed})));
+    if (needed > first_bytes) ask_for_large_pages(bytes_.data(), bytes_.capacity());
   }
   bytes_.insert(bytes_.end(), piece.begin(), piece.end());
   return std::nullopt;

@@ -416,7 +416,7 @@ void session::ended(const failure& why)
   s.end(s.about_peer(errc::node_lost, "connection lost: " + detail));
 }
 
-void session::send(message what, std::shared_ptr<const payload> bytes)
+void session::send(const message& what, std::shared_ptr<const payload> bytes)
 {
   auto& s = *impl_;
   Expects(!bytes || dispatch_table[what.index()].may_carry_payload);

@@ -100,7 +100,7 @@ class session {
   /// "with a payload".
   ///
   /// @pre  No bytes with a message that carries none, by the dispatch table.
-  void send(message what, std::shared_ptr<const payload> bytes = nullptr);
+  void send(const message& what, std::shared_ptr<const payload> bytes = nullptr);
 
   /// Says goodbye, behind all messages without a payload, and closes as soon as that is written. Payloads that wait, or
   /// are not sent to their ends, will not be.

@@ -19,7 +19,7 @@ namespace fastgpu::inline v0::detail {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::size_t input_bytes = 64 << 10;
+constexpr std::size_t input_bytes = 256 << 10;
 constexpr std::size_t buffers_max = 64;          // of one write
 constexpr std::size_t write_bytes_max = 1 << 20;
 constexpr std::chrono::milliseconds linger_limit{2000};
@@ -43,13 +43,13 @@ void byte_stream::transport::fail_without_memory(const char* what) noexcept
 
 void byte_stream::transport::start(stream_handlers handlers)
 {
-  Expects(input_.empty());
+  Expects(input_ == nullptr);
   handlers_ = std::move(handlers);
-  input_.resize(input_bytes);
+  input_ = std::make_unique_for_overwrite<std::byte[]>(input_bytes);
   if (!over_) read();
 }
 
-void byte_stream::transport::read() { read_some(asio::buffer(input_)); }
+void byte_stream::transport::read() { read_some(asio::buffer(input_.get(), input_bytes)); }
 
 void byte_stream::transport::was_read(const boost::system::error_code& why, std::size_t bytes)
 {
@@ -61,7 +61,7 @@ void byte_stream::transport::was_read(const boost::system::error_code& why, std:
     }
     if (!closing_ && bytes > 0 && handlers_.bytes) {
       ++calls_;
-      handlers_.bytes({input_.data(), bytes});
+      handlers_.bytes({input_.get(), bytes});
       --calls_;
       let_go();
     }

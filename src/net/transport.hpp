@@ -86,7 +86,7 @@ class byte_stream::transport : public std::enable_shared_from_this<byte_stream::
   void end_after(std::chrono::milliseconds limit, failure why);
 
   stream_handlers handlers_;
-  std::vector<std::byte> input_;
+  std::unique_ptr<std::byte[]> input_;  // not filled: what nobody has written takes no memory
   std::deque<std::vector<std::byte>> queue_;
   std::size_t front_written_ = 0;  // of queue_.front()
   std::size_t unwritten_ = 0;

@@ -24,6 +24,8 @@ void node_service::received(message&& what, payload&& bytes)
       [&]<class M>(M& m) {
         if constexpr (std::is_same_v<M, job_data_piece>) {
           on(m, std::move(bytes));
+        } else if constexpr (std::is_same_v<M, grant_ranges>) {
+          on(m);
         } else if constexpr (std::is_same_v<M, ask_description>) {
           host_.send(describe_node{host_.devices(), draining_}, nullptr);
         } else if constexpr (std::is_same_v<M, ask_to_drain>) {
@@ -82,28 +84,30 @@ void node_service::on(job_data_piece& m, payload&& bytes)
   if (draining_) look(number);
 }
 
-void node_service::on(const grant_ranges& m)
+void node_service::on(grant_ranges& m)
 {
   auto* j = find(m.job);
   if (j == nullptr) return;
-  waiting_grant g{m.pieces, m.staged, {}};
-  waiting_grant after_backup{m.pieces, false, {}};
   for (const auto& range : m.ranges) {
-    // The same may be granted and staged: a backup is not called back when its primary is lost. But both write the same
-    // memory, so they run one after the other.
-    const auto later = m.staged ? interval_set{} : j->staged.within(range);
-    interval_set now{range};
-    now.erase(later);
     if (range.empty() || !(m.staged ? j->staged : j->held).try_insert(range)) {
       return breach("it granted subtasks twice, or none");
     }
     if (!m.staged) j->granted += range.size();
-    for (const auto& part : now.intervals()) g.ranges.push_back(part);
-    for (const auto& part : later.intervals()) after_backup.ranges.push_back(part);
   }
-  for (auto* part : {&g, &after_backup}) {
-    if (!part->ranges.empty()) start_or_wait(m.job, *j, std::move(*part));
+  // The same may be granted and staged: a backup is not called back when its primary is lost. But both write the same
+  // memory, so they run one after the other.
+  waiting_grant after_backup{m.pieces, false, {}};
+  if (!m.staged && !j->staged.empty()) {
+    for (const auto& range : std::exchange(m.ranges, {})) {
+      const auto later = j->staged.within(range);
+      interval_set now{range};
+      now.erase(later);
+      for (const auto& part : now.intervals()) m.ranges.push_back(part);
+      for (const auto& part : later.intervals()) after_backup.ranges.push_back(part);
+    }
   }
+  if (!m.ranges.empty()) start_or_wait(m.job, *j, {m.pieces, m.staged, std::move(m.ranges)});
+  if (!after_backup.ranges.empty()) start_or_wait(m.job, *j, std::move(after_backup));
   if (draining_) look(m.job);
 }
 

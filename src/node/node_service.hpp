@@ -106,7 +106,7 @@ class node_service final : public executor_owner {
 
   void on(const open_job& m);
   void on(job_data_piece& m, payload&& bytes);
-  void on(const grant_ranges& m);
+  void on(grant_ranges& m);
   void on(const take_back& m);
   void on(const seal_job& m);
   void on(const acknowledge_seal& m);
