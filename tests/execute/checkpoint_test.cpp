@@ -187,7 +187,7 @@ TEST_F(Checkpoint, MayBeInterruptedAgainAndAgain)
   auto how = options();
   pause_us = 100;
   for (int i = 0; i < 5; ++i) {
-    how.deadline = seconds{0.02};
+    how.deadline = seconds{0.06};
     EXPECT_NE(fastgpu::execute(c, job, how).wait().kind(), fastgpu::outcome_kind::failed);
   }
   const auto saved = contents(job).saved.count();

@@ -46,6 +46,13 @@ std::size_t resident_bytes()
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Resident bytes more than `before`; 0 where there are fewer.
+std::size_t grown_since(std::size_t before)
+{
+  const auto now = resident_bytes();
+  return now > before ? now - before : 0;
+}
+
 /// A server with an open session to a raw peer.
 struct attacked {
   session_pair pair;
@@ -80,7 +87,7 @@ TEST(SessionBombs, ALengthTakesNoMemory)
     other.hears(frame);
     EXPECT_EQ(other.pair.server.code(), errc::protocol_error);
   }
-  EXPECT_LT(resident_bytes() - before, 100 * mib);
+  EXPECT_LT(grown_since(before), 100 * mib);
 }
 
 TEST(SessionBombs, AnAnnouncedPayloadTakesNoMemory)
@@ -93,7 +100,7 @@ TEST(SessionBombs, AnAnnouncedPayloadTakesNoMemory)
     one.hears(one.peer.frame(frame_type::piece, std::vector<std::byte>(10)));
     EXPECT_TRUE(one.pair.server.talk.open()) << one.pair.server.reason();
   }
-  EXPECT_LT(resident_bytes() - before, 100 * mib);
+  EXPECT_LT(grown_since(before), 100 * mib);
 
   attacked greedy;
   greedy.hears(greedy.peer.announcement(job_data_piece{}, (std::uint64_t{16} << 30) + 1));
@@ -160,7 +167,7 @@ TEST(SessionBombs, TinyFramesAreJustFrames)
   one.hears(many);
   for (int i = 0; i < 200'000; ++i) one.hears(one.peer.frame(frame_type::heartbeat));
   EXPECT_TRUE(one.pair.server.talk.open());
-  EXPECT_LT(resident_bytes() - before, 64 * mib);  // of which address sanitizer takes its part
+  EXPECT_LT(grown_since(before), 64 * mib);  // of which address sanitizer takes its part
 }
 
 TEST(SessionBombs, APeerThatNeverReadsIsGivenAWindow)
@@ -221,6 +228,9 @@ TEST(SessionBombs, MessagesWithPayloadsThatWaitAreCounted)
 
 TEST(SessionBombs, ALongFrameTakesItsMemoryWithIt)
 {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "address sanitizer keeps what is freed";
+#endif
   const auto before = resident_bytes();
   std::vector<std::unique_ptr<attacked>> sessions;
   for (int i = 0; i < 200; ++i) {
@@ -233,7 +243,7 @@ TEST(SessionBombs, ALongFrameTakesItsMemoryWithIt)
     EXPECT_EQ(one.pair.server.heard.size(), 1u);
     one.pair.server.heard.clear();
   }
-  EXPECT_LT(resident_bytes() - before, 100 * mib);
+  EXPECT_LT(grown_since(before), 100 * mib);
 }
 
 // Bodies whose parts lie on top of each other, so that they would grow when they are read ----------------------------
@@ -277,7 +287,7 @@ TEST(SessionBombs, ABodyDoesNotGrowWhenItIsRead)
   EXPECT_EQ(refusal_of(same_device(1, 65'536, 4096)), "describe_node: it does not follow the schema");  // 268 MB
   EXPECT_EQ(refusal_of(same_device(1000, 65'536, 4096)), "describe_node: it does not follow the schema");  // 268 GB
   EXPECT_EQ(refusal_of(same_device(100'000, 0, 0)), "describe_node: it does not follow the schema");
-  EXPECT_LT(resident_bytes() - before, 20 * mib);
+  EXPECT_LT(grown_since(before), 20 * mib);
 }
 
 TEST(SessionBombs, ABodyIsNotLookedAtForLong)
