@@ -112,7 +112,13 @@ estimate played_through(const std::vector<worker_group>& groups, std::uint64_t s
   const auto trials = std::clamp<std::uint64_t>(steps_max / subtasks, 2, trials_max);
   std::vector<double> waits;
   std::vector<free_at> start;
-  for (const auto& g : groups) start.insert(start.end(), static_cast<std::size_t>(g.workers), free_at{0, g.subtask_s});
+  auto ascending = groups;
+  std::sort(ascending.begin(), ascending.end(),
+            [](const worker_group& a, const worker_group& b) { return a.subtask_s < b.subtask_s; });
+  for (const auto& g : ascending) {  // more than there are subtasks would have none
+    const auto useful = std::min(g.workers, static_cast<double>(subtasks - start.size()));
+    start.insert(start.end(), static_cast<std::size_t>(useful), free_at{0, g.subtask_s});
+  }
   for (std::uint64_t t = 0; t < trials; ++t) {
     std::priority_queue<free_at, std::vector<free_at>, std::greater<>> workers{{}, start};
     double end = 0;

@@ -146,6 +146,17 @@ TEST(Prediction, KnowsTheLongestSubtask)
   EXPECT_GE(p.wall.count, 5);
 }
 
+TEST(Prediction, TakesMoreDevicesThanCouldBeCounted)
+{
+  cluster_model c;
+  c.nodes.push_back({.name = "far",
+                     .count = std::numeric_limits<std::uint32_t>::max(),
+                     .devices = {{.name = "gpu", .count = 8}},
+                     .bytes_per_second = 1e9});
+  const auto p = predict({.subtasks = 1000, .costs = {seconds{1.0}, seconds{3.0}}}, c);
+  EXPECT_NEAR(p.wall.count, 3, 0.1);
+}
+
 TEST(Prediction, OfNothingIsTheStart)
 {
   auto c = here({1});
