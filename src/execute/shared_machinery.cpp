@@ -18,7 +18,7 @@ constexpr double wait_for_any_node_s = 5.0;     // where it has none
 /// Of several classes all are named.
 void add_class(std::string& all, const std::string& one)
 {
-  if (all.find(one) != std::string::npos) return;
+  if ((", " + all + ", ").find(", " + one + ", ") != std::string::npos) return;  // one may be how another begins
   if (!all.empty()) all += ", ";
   all += one;
 }

@@ -37,7 +37,13 @@ template <class Step>
 void connection::enter(const Step& step)
 {
   inside_ = true;
-  step();
+  try {
+    step();
+  } catch (...) {  // no memory: the session goes on, and its times with it
+    inside_ = false;
+    rearm();
+    throw;
+  }
   inside_ = false;
   rearm();
 }
