@@ -28,6 +28,16 @@ class cost_distribution {
     deviation_ = sorted_.size() < 2 ? 0 : std::sqrt(squares / static_cast<double>(sorted_.size() - 1));
   }
 
+  /// Of `together` subtasks one after the other: that mean and that variance, and the shape as it is.
+  [[nodiscard]] cost_distribution of_sums(double together) const
+  {
+    auto sums = *this;
+    for (auto& c : sums.sorted_) c = together * mean_ + std::sqrt(together) * (c - mean_);
+    sums.mean_ = together * mean_;
+    sums.deviation_ = std::sqrt(together) * deviation_;
+    return sums;
+  }
+
   [[nodiscard]] double mean() const noexcept { return mean_; }
   [[nodiscard]] double deviation() const noexcept { return deviation_; }
   [[nodiscard]] double longest() const noexcept { return sorted_.back(); }

@@ -44,13 +44,25 @@ double whole_rounds(const std::vector<worker_group>& groups, double subtasks)
   return high;
 }
 
+/// How much earlier than the fastest a worker takes its last subtask: it leaves alone what others would be done with
+/// sooner.
+double head_start(const worker_group& g, double fastest_s) { return g.subtask_s - fastest_s; }
+
+double fastest_of(const std::vector<worker_group>& groups)
+{
+  auto s = groups.front().subtask_s;
+  for (const auto& g : groups) s = std::min(s, g.subtask_s);
+  return s;
+}
+
 /// Mean and interval of the largest of independent times, by integrals over x >= 0 of 1 - product of F_g(x)^workers.
-/// @param below  F of a time in units of the mean cost.
+/// @param below  F of a time in units of the mean cost, before head_start().
 template <class Distribution>
 estimate largest(const std::vector<worker_group>& groups, double longest, const Distribution& below)
 {
   double end = 0;
   for (const auto& g : groups) end = std::max(end, longest * g.subtask_s);
+  const auto fastest_s = fastest_of(groups);
   constexpr int steps = 2000;  // Simpson's rule, over x = end u^2: most happens early where times have a tail
   double first = 0;            // moment
   double second = 0;
@@ -58,7 +70,9 @@ estimate largest(const std::vector<worker_group>& groups, double longest, const 
     const auto u = static_cast<double>(i) / steps;
     const auto x = end * u * u;
     double log_of_all = 0;
-    for (const auto& g : groups) log_of_all += g.workers * std::log(below(x / g.subtask_s));
+    for (const auto& g : groups) {
+      log_of_all += g.workers * std::log(below((x + head_start(g, fastest_s)) / g.subtask_s));
+    }
     const auto weight = (i == 0 || i == steps ? 1 : i % 2 == 1 ? 4 : 2) * (1 - std::exp(log_of_all)) * 2 * u * end;
     first += weight;
     second += weight * 2 * x;
@@ -103,32 +117,34 @@ class scaled_costs {
   std::vector<double> sums_;  // [i]: of the first i + 1
 };
 
-/// Schedules played through: whoever is free takes the next subtask, whose cost is drawn from the sample.
+/// Schedules played through: the next subtask, whose cost is drawn from the sample, goes to whoever would be done with it
+/// first if it were a mean one; slow workers do not begin what fast ones will soon be free for.
 estimate played_through(const std::vector<worker_group>& groups, std::uint64_t subtasks, const cost_distribution& costs)
 {
-  using free_at = std::pair<double, double>;  // and how long a mean subtask takes there
+  using done_at = std::pair<double, double>;  // with a mean subtask more, and how long that takes
   std::mt19937_64 random{1};
   const auto& sample = costs.sorted();
   const auto trials = std::clamp<std::uint64_t>(steps_max / subtasks, 2, trials_max);
   std::vector<double> waits;
-  std::vector<free_at> start;
+  std::vector<done_at> start;
   auto ascending = groups;
   std::sort(ascending.begin(), ascending.end(),
             [](const worker_group& a, const worker_group& b) { return a.subtask_s < b.subtask_s; });
   for (const auto& g : ascending) {  // more than there are subtasks would have none
     const auto useful = std::min(g.workers, static_cast<double>(subtasks - start.size()));
-    start.insert(start.end(), static_cast<std::size_t>(useful), free_at{0, g.subtask_s});
+    start.insert(start.end(), static_cast<std::size_t>(useful), done_at{g.subtask_s, g.subtask_s});
   }
   for (std::uint64_t t = 0; t < trials; ++t) {
-    std::priority_queue<free_at, std::vector<free_at>, std::greater<>> workers{{}, start};
+    std::priority_queue<done_at, std::vector<done_at>, std::greater<>> workers{{}, start};
     double end = 0;
     double work = 0;
     for (std::uint64_t i = 0; i < subtasks; ++i) {
       const auto cost = sample[random() % sample.size()] / costs.mean();
-      const auto [at, subtask_s] = workers.top();
+      const auto [as_mean, subtask_s] = workers.top();
+      const auto done = as_mean + (cost - 1) * subtask_s;
       workers.pop();
-      workers.emplace(at + cost * subtask_s, subtask_s);
-      end = std::max(end, at + cost * subtask_s);
+      workers.emplace(done + subtask_s, subtask_s);
+      end = std::max(end, done);
       work += cost;
     }
     // Against as much work as there happens to be: how much that is, is not the end's matter.
@@ -177,7 +193,12 @@ estimate imbalance(const std::vector<worker_group>& groups, std::uint64_t subtas
   // At the end every worker is somewhere in its last subtask.
   const scaled_costs scaled{costs};
   const auto latest = largest(groups, scaled.longest(), [&](double x) { return scaled.residual_below(x); });
-  const auto usual = worker_count(groups) / rate_of(groups) * scaled.mean_residual();
+  const auto fastest_s = fastest_of(groups);
+  double beyond = 0;  // work that is under way then, in mean subtasks
+  for (const auto& g : groups) {
+    beyond += g.workers * (scaled.mean_residual() - head_start(g, fastest_s) / g.subtask_s);
+  }
+  const auto usual = beyond / rate_of(groups);
   // Of subtasks that are nearly equal all end together, until small differences have added up.
   const auto mixed = std::min(1.0, costs.variation() * std::sqrt(rounds) / phases_mixed);
   const auto at = [&](double random) { return std::max(0.0, mixed * (random - usual) + (1 - mixed) * whole); };

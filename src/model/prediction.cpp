@@ -36,6 +36,7 @@ void check(const job_profile& job, const cluster_model& on)
   checked_amount(formula, "start", on.costs.start.count);
   checked_amount(formula, "seal", on.costs.seal.count);
   checked_amount(formula, "merge_bytes_per_second", on.costs.merge_bytes_per_second);
+  checked_amount(formula, "steal", on.costs.steal.count);
   checked_amount(formula, "batch_target", on.costs.batch_target.count);
   checked_amount(formula, "uplink_bytes_per_second", on.uplink_bytes_per_second);
   std::uint64_t workers = 0;
@@ -48,6 +49,7 @@ void check(const job_profile& job, const cluster_model& on)
       checked_divisor(formula, (name + ": speed").c_str(), device.speed);
       checked_amount(formula, name + ": batch", device.batch.count);
       checked_amount(formula, name + ": bytes_per_second", device.bytes_per_second);
+      checked_amount(formula, name + ": memory_bytes_per_second", device.memory_bytes_per_second);
       workers += std::uint64_t{node.count} * device.count * device.workers;
     }
   }
@@ -77,7 +79,9 @@ std::vector<device_group> groups_of(const job_profile& job, const cluster_model&
       g.workers = double{1} * node.count * device.count * device.workers;
       if (g.workers == 0) continue;
       g.compute_s = mean_s / device.speed;
-      g.batch_s = device.batch.count / std::max(1.0, on.costs.batch_target.count / g.compute_s);
+      const auto together = on.costs.batch_subtasks > 0 ? double{1} * on.costs.batch_subtasks
+                                                        : std::max(1.0, on.costs.batch_target.count / g.compute_s);
+      g.batch_s = device.batch.count / together;
       if (device.bytes_per_second > 0) g.link_s = device.workers * bytes / device.bytes_per_second;
       if (node.bytes_per_second > 0) {
         // Its devices share the link as they share the work.
@@ -105,6 +109,12 @@ double fluid_s(const std::vector<device_group>& groups, double subtasks, double 
     workers.push_back({g.workers, each, g.ready_s});
   }
   return detail::fluid_makespan(workers, subtasks);
+}
+
+/// Who is out of work takes half of what another has, again and again.
+double steals_s(const cluster_model& on, double subtasks_a_worker)
+{
+  return on.costs.steal.count * std::log2(1 + subtasks_a_worker);
 }
 
 double aggregation_s(const job_profile& job, const cluster_model& on)
@@ -210,9 +220,12 @@ prediction predict(const job_profile& job, const cluster_model& on)
   }
 
   std::vector<worker_group> workers;
-  for (const auto& g : groups) workers.push_back({g.workers, std::max(g.compute_s + g.batch_s, g.link_s), 0});
-  const auto end = detail::imbalance(workers, job.subtasks, costs);
-  p.imbalance = seconds{end.mean};
+  const auto together = std::max(1u, on.costs.batch_subtasks);
+  for (const auto& g : groups) {
+    workers.push_back({g.workers, together * std::max(g.compute_s + g.batch_s, g.link_s), 0});
+  }
+  const auto end = detail::imbalance(workers, (job.subtasks + together - 1) / together, costs.of_sums(together));
+  p.imbalance = seconds{end.mean + steals_s(on, subtasks / detail::worker_count(workers))};
   p.aggregate = seconds{aggregation_s(job, on)};
   for (const auto* term : {&p.start, &p.execute, &p.batching, &p.transfer, &p.imbalance, &p.aggregate}) {
     p.wall.count += term->count;

@@ -3,13 +3,14 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <limits>
-#include <stdexcept>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -107,7 +108,8 @@ fastgpu::device_model device_of(const reader& in, const toml::table& from)
            {"workers", in.count(d.workers)},
            {"speed", in.number(d.speed, false)},
            {"batch", in.number(d.batch.count)},
-           {"bandwidth", in.number(d.bytes_per_second)}});
+           {"bandwidth", in.number(d.bytes_per_second)},
+           {"memory", in.number(d.memory_bytes_per_second)}});
   return d;
 }
 
@@ -126,14 +128,13 @@ fastgpu::node_model node_of(const reader& in, const toml::table& from)
   return n;
 }
 
-}  // namespace
-
-described_cluster read_cluster(const std::string& path)
+/// @return  Whether it is a calibration.
+bool read(const std::string& path, described_cluster& to)
 {
   std::ifstream file{path};
-  if (!file) throw std::runtime_error{path + ": " + std::strerror(errno)};
+  if (!file) throw usage_error{path + ": " + std::strerror(errno)};
   const std::string text{std::istreambuf_iterator<char>{file}, {}};
-  if (file.bad()) throw std::runtime_error{path + ": it cannot be read"};
+  if (file.bad()) throw usage_error{path + ": it cannot be read"};
   toml::table root;
   const reader in{path};
   try {
@@ -141,21 +142,100 @@ described_cluster read_cluster(const std::string& path)
   } catch (const toml::parse_error& e) {
     in.refuse(e.source(), std::string{e.description()});
   }
-  described_cluster c;
-  auto& m = c.model;
+  auto& m = to.model;
+  fastgpu::calibration by;
+  const toml::node* calibrated = nullptr;
+  const auto table = [&](const toml::node& n, const char* name) -> const toml::table& {
+    if (!n.is_table()) in.refuse(n.source(), std::string{name} + ": expected a table, [" + name + "]");
+    return *n.as_table();
+  };
   in.read(root, "a cluster",
-          {{"currency", in.text(c.currency)},
+          {{"currency", in.text(to.currency)},
            {"uplink", in.number(m.uplink_bytes_per_second)},
            {"node", in.each([&](const toml::table& t) { m.nodes.push_back(node_of(in, t)); })},
+           {"calibration",
+            [&](const toml::node& n) {
+              calibrated = &n;
+              in.read(table(n, "calibration"), "[calibration]",
+                      {{"date", in.text(by.date)}, {"machine", in.text(by.machine)}, {"version", in.text(by.version)}});
+            }},
            {"costs", [&](const toml::node& n) {
-              if (!n.is_table()) in.refuse(n.source(), "costs: expected a table, [costs]");
-              in.read(*n.as_table(), "[costs]",
+              in.read(table(n, "costs"), "[costs]",
                       {{"start", in.number(m.costs.start.count)},
                        {"seal", in.number(m.costs.seal.count)},
-                       {"merge", in.number(m.costs.merge_bytes_per_second)}});
+                       {"merge", in.number(m.costs.merge_bytes_per_second)},
+                       {"steal", in.number(m.costs.steal.count)}});
             }}});
   if (m.nodes.empty()) throw usage_error{path + ": it has no [[node]]"};
+  if (calibrated == nullptr) return false;
+  if (const auto why = fastgpu::why_unusable(by)) {
+    in.refuse(calibrated->source(), "the calibration cannot be used: " + *why + "; fastgpu calibrate makes a new one");
+  }
+  return true;
+}
+
+std::string quoted(const std::string& text)
+{
+  std::ostringstream out;
+  out << toml::value<std::string>{text};
+  return out.str();
+}
+
+void put(std::string& to, const char* key, double value, const char* about)
+{
+  char line[160];
+  std::snprintf(line, sizeof line, "%s = %-12.6g # %s\n", key, value, about);
+  to += line;
+}
+
+void put(std::string& to, const fastgpu::device_model& d)
+{
+  to += "\n[[node.device]]\nname = " + quoted(d.name) + "\ncount = " + std::to_string(d.count) +
+        "\nworkers = " + std::to_string(d.workers) + "\n";
+  put(to, "speed", d.speed, "of a worker, relative to one of the first device");
+  put(to, "batch", d.batch.count, "seconds that a batch takes beyond its subtasks");
+  if (d.bytes_per_second > 0) put(to, "bandwidth", d.bytes_per_second, "bytes a second of copies to it");
+  if (d.memory_bytes_per_second > 0) put(to, "memory", d.memory_bytes_per_second, "bytes a second of its memory");
+}
+
+}  // namespace
+
+described_cluster read_cluster(const std::string& path)
+{
+  described_cluster c;
+  (void)read(path, c);
   return c;
+}
+
+fastgpu::run_costs read_calibrated_costs(const std::string& path)
+{
+  described_cluster c;
+  if (!read(path, c)) throw usage_error{path + ": it is no calibration: it has no [calibration]"};
+  return c.model.costs;
+}
+
+std::string to_toml(const fastgpu::calibration& what)
+{
+  const auto& m = what.model;
+  std::string text = "# What fastgpu calibrate measured. Links have their latency there and back, in seconds.\n";
+  if (m.uplink_bytes_per_second > 0) {
+    put(text, "uplink", m.uplink_bytes_per_second, "bytes a second to all nodes at once");
+  }
+  text += "\n[calibration]\ndate = " + quoted(what.date) + "\nmachine = " + quoted(what.machine) +
+          "\nversion = " + quoted(what.version) + "\n\n[costs]\n";
+  put(text, "start", m.costs.start.count, "seconds until workers are at work");
+  put(text, "seal", m.costs.seal.count, "seconds to close a worker's partial");
+  put(text, "merge", m.costs.merge_bytes_per_second, "bytes a second");
+  put(text, "steal", m.costs.steal.count, "seconds for a worker to get work from another");
+  for (const auto& n : m.nodes) {
+    text += "\n[[node]]\nname = " + quoted(n.name) + "\ncount = " + std::to_string(n.count) + "\n";
+    if (n.bytes_per_second > 0) {
+      put(text, "latency", n.latency.count, "seconds");
+      put(text, "bandwidth", n.bytes_per_second, "bytes a second");
+    }
+    for (const auto& d : n.devices) put(text, d);
+  }
+  return text;
 }
 
 }  // namespace program

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include <fastgpu/model/calibrate.hpp>
 #include <fastgpu/model/prediction.hpp>
 
 /// @file
@@ -29,6 +30,14 @@
 ///     start = 1e-3           # seconds until workers are at work
 ///     seal = 5e-6            # seconds to close a worker's partial
 ///     merge = 5e9            # bytes a second
+///     steal = 2e-6           # seconds for a worker to get work from another
+///
+/// and what `fastgpu calibrate` says of itself, which is believed where and when it was measured alone:
+///
+///     [calibration]
+///     date = "2026-11-21T20:30:00Z"
+///     machine = "AMD EPYC, 2 cores"
+///     version = "0.1.0"
 
 namespace program {
 
@@ -37,8 +46,15 @@ struct described_cluster {
   std::string currency;
 };
 
-/// @throws usage_error         for what is in it: file, line, key and what was expected.
-/// @throws std::runtime_error  where it cannot be read.
+/// @throws usage_error  for what is in it: file, line, key and what was expected; where it cannot be read; where it is a
+///                      calibration that should not be used.
 [[nodiscard]] described_cluster read_cluster(const std::string& path);
+
+/// The costs of runs, of a calibration of this machine.
+/// @throws usage_error  as read_cluster(), and where it is no calibration.
+[[nodiscard]] fastgpu::run_costs read_calibrated_costs(const std::string& path);
+
+/// What read_cluster() reads.
+[[nodiscard]] std::string to_toml(const fastgpu::calibration& what);
 
 }  // namespace program

@@ -53,7 +53,13 @@ class session {
     }
     if (auto* probe = probe_of_this_process()) {
       probe->how.reduction = options_.reduction;
-      probe->profile = fastgpu::measure(cluster_, job, probe->how);
+      int run = 0;
+      do {
+        probe->profiles.push_back(fastgpu::measure(cluster_, job, probe->how));
+        if (run < probe->runs) {
+          probe->summaries.push_back(fastgpu::execute(cluster_, job, options_).wait().summary());
+        }
+      } while (++run < probe->runs);
       throw probed{};
     }
     auto run = fastgpu::execute(cluster_, job, options_);

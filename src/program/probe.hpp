@@ -1,19 +1,22 @@
 #pragma once
 
-#include <optional>
+#include <vector>
 
 #include <fastgpu/model/measure.hpp>
 #include <fastgpu/model/prediction.hpp>
+#include <fastgpu/observe/summary.hpp>
 
 /// @file
 /// Asking a program what its job is like, in the place of running it.
 
 namespace program {
 
-/// While there is one, session::run() measures the job for it, and the program ends there with status 0.
+/// While there is one, session::run() measures the job for it, and the program ends after that with status 0.
 struct job_probe {
   fastgpu::measure_options how{};
-  std::optional<fastgpu::job_profile> profile{};  ///< What was found.
+  int runs = 0;  ///< The job is run so often, too, and measured anew before each.
+  std::vector<fastgpu::job_profile> profiles{};  ///< What was found: one, or one for each run.
+  std::vector<fastgpu::run_summary> summaries{};  ///< Of the runs.
 };
 
 /// The one of this process; null: programs run their jobs.

@@ -111,7 +111,7 @@ TEST_F(PredictJob, RefusesAClusterFileWithLineAndKey)
 TEST_F(PredictJob, FailsWhereAClusterFileCannotBeRead)
 {
   const auto end = predict({"--job", "nas_ep", "--cluster", folder_.path("nowhere")});
-  EXPECT_EQ(end.status, 1);
+  EXPECT_EQ(end.status, 2);
   EXPECT_TRUE(is_one_line(end.err)) << end.err;
 }
 

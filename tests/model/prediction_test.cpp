@@ -37,19 +37,18 @@ job_profile alike(std::uint64_t subtasks, double cost_s)
   return {.subtasks = subtasks, .costs = {seconds{cost_s}}};
 }
 
-/// Whoever is free takes the next: the plain way, one subtask after the other.
-double list_schedule(const std::vector<double>& speeds, const std::vector<double>& costs)
+/// Who would be done first with a mean one takes the next: the plain way, one subtask after the other.
+double list_schedule(const std::vector<double>& speeds, const std::vector<double>& costs, double mean)
 {
-  using free_at = std::pair<double, double>;  // when, and how fast
-  std::priority_queue<free_at, std::vector<free_at>, std::greater<>> workers;
-  for (const auto s : speeds) workers.emplace(0, s);
+  std::vector<double> free_at(speeds.size(), 0.0);
   double end = 0;
   for (const auto cost : costs) {
-    const auto [at, speed] = workers.top();
-    workers.pop();
-    const auto done = at + cost / speed;
-    end = std::max(end, done);
-    workers.emplace(done, speed);
+    std::size_t first = 0;
+    for (std::size_t w = 1; w < speeds.size(); ++w) {
+      if (free_at[w] + mean / speeds[w] < free_at[first] + mean / speeds[first]) first = w;
+    }
+    free_at[first] += cost / speeds[first];
+    end = std::max(end, free_at[first]);
   }
   return end;
 }
@@ -80,13 +79,15 @@ TEST(Prediction, MeetsListSchedulingOfRandomCosts)
         job_profile job{.subtasks = m};
         for (int i = 0; i < 4000; ++i) job.costs.push_back(seconds{kind()});
         const auto p = predict(job, here(speeds));
+        double mean_cost = 0;
+        for (const auto c : job.costs) mean_cost += c.count / static_cast<double>(job.costs.size());
         double mean = 0;
         constexpr int trials = 200;
         int inside = 0;
         for (int t = 0; t < trials; ++t) {
           std::vector<double> costs;
           for (std::uint64_t i = 0; i < m; ++i) costs.push_back(job.costs[random() % job.costs.size()].count);
-          const auto took = list_schedule(speeds, costs);
+          const auto took = list_schedule(speeds, costs, mean_cost);
           mean += took / trials;
           inside += p.low.count <= took && took <= p.high.count;
         }
@@ -180,6 +181,31 @@ TEST(Prediction, GrowsWithWorkAndShrinksWithWorkers)
     EXPECT_LT(now, before) << workers;
     before = now;
   }
+}
+
+TEST(Prediction, OfFixedBatchesCountsThemAsWholes)
+{
+  auto c = here({1, 1});
+  c.costs.batch_subtasks = 8;
+  EXPECT_NEAR(predict(alike(24, 0.01), c).wall.count, 0.16, 1e-9);  // 3 batches for 2 workers
+  EXPECT_NEAR(predict(alike(32, 0.01), c).wall.count, 0.16, 1e-9);
+  for (auto& d : c.nodes[0].devices) d.batch = seconds{0.008};  // of which a subtask has 0.001
+  EXPECT_NEAR(predict(alike(32, 0.01), c).batching.count, 0.016, 1e-9);
+  const job_profile uneven{.subtasks = 4000, .costs = {seconds{0.001}, seconds{0.003}}};
+  c.costs.batch_subtasks = 1;
+  const auto one = predict(uneven, c).imbalance.count;
+  c.costs.batch_subtasks = 64;
+  EXPECT_GT(predict(uneven, c).imbalance.count, 4 * one);
+}
+
+TEST(Prediction, CountsSteals)
+{
+  auto c = here({1, 1});
+  const auto without = predict(alike(1000, 0.001), c);
+  c.costs.steal = seconds{0.001};
+  const auto with = predict(alike(1000, 0.001), c);
+  EXPECT_GT(with.wall.count, without.wall.count + 0.001);
+  EXPECT_LT(with.wall.count, without.wall.count + 0.02);
 }
 
 TEST(Prediction, RefusesWhatCannotBe)

@@ -32,6 +32,8 @@ struct device_model {
   double speed = 1;             ///< Of a worker, relative to the one that the profile's times are of. Above 0.
   seconds batch{};              ///< What a batch takes beyond its subtasks.
   double bytes_per_second = 0;  ///< Of copies to it and from it; 0: it works where the data are.
+  /// Of its memory, as one of its kernels reads it; 0: not known. For readers: predictions go by measured subtasks.
+  double memory_bytes_per_second = 0;
 };
 
 /// Nodes that are alike.
@@ -49,7 +51,9 @@ struct run_costs {
   seconds start{};                    ///< From execute() until workers are at work.
   seconds seal{};                     ///< To close a worker's partial and to merge a small value.
   double merge_bytes_per_second = 0;  ///< 0: nothing beyond `seal`.
-  seconds batch_target{50e-6};        ///< Small subtasks go together for about so long.
+  seconds steal{};                    ///< For a worker of this process to get work from another.
+  seconds batch_target{50e-6};        ///< Small subtasks go together for about so long,
+  std::uint32_t batch_subtasks = 0;   ///< or always so many, where this is not 0: batching::fixed().
 };
 
 struct cluster_model {

@@ -8,6 +8,7 @@
 
 namespace program {
 
+void add_calibrate_command(CLI::App& app, int& status);
 void add_node_command(CLI::App& app, int& status);
 void add_credentials_command(CLI::App& app, int& status);
 void add_devices_command(CLI::App& app, int& status);

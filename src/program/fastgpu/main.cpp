@@ -32,6 +32,7 @@ int main(int argc, char** argv)
   program::add_devices_command(app, status);
   program::add_drain_command(app, status);
   program::add_predict_command(app, status);
+  program::add_calibrate_command(app, status);
 
   const auto complain = [](const char* what, int result) {
     std::string line{what};
@@ -43,7 +44,7 @@ int main(int argc, char** argv)
     app.parse_complete_callback([&] { fastgpu::set_log(fastgpu::log_level_named(log_level)); });
     app.parse(argc, argv);
     if (app.get_subcommands().empty()) {
-      throw program::usage_error{"a command is expected: node, credentials, devices, drain or predict"};
+      throw program::usage_error{"a command is expected: node, credentials, devices, drain, predict or calibrate"};
     }
   } catch (const CLI::Success& e) {
     return app.exit(e);

@@ -2,6 +2,7 @@
 
 #include "program/checks.hpp"
 #include "program/fastgpu/commands.hpp"
+#include "program/fastgpu/example_jobs.hpp"
 #include "program/fastgpu/formulas.hpp"
 #include "program/fastgpu/prediction.hpp"
 #include "program/usage_error.hpp"
@@ -23,6 +24,11 @@ void add_job_options(CLI::App& command, prediction_choice& to)
   command
       .add_option("--cluster", to.cluster_file,
                   "TOML file of nodes, devices, links and prices; else --node-count nodes of --gpus-per-node GPUs")
+      ->type_name("FILE")
+      ->group(group);
+  command
+      .add_option("--calibration", to.calibration,
+                  "What fastgpu calibrate wrote on this machine: what runs cost beside their subtasks")
       ->type_name("FILE")
       ->group(group);
   const auto number = [&](const char* name, double& value, const char* about, const CLI::Validator& check) {
@@ -48,6 +54,9 @@ int predict(CLI::App& command, predict_choice& chosen)
   }
   if (chosen.job.job.empty()) {
     throw usage_error{"predict: --job (" + job_names() + ") or --formula (" + formula_names() + ") is required"};
+  }
+  if (!chosen.job.calibration.empty() && !chosen.job.cluster_file.empty()) {
+    throw usage_error{"predict: --calibration or --cluster, not both"};
   }
   chosen.job.words = others;
   for (const auto& [option, values] : chosen.formula.given) {

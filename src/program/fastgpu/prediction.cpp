@@ -11,14 +11,8 @@
 #include <fastgpu/model/prediction.hpp>
 
 #include "program/cluster_file.hpp"
-#include "program/probe.hpp"
+#include "program/fastgpu/example_jobs.hpp"
 #include "program/usage_error.hpp"
-
-// The programs, which are built into this one with their main() renamed.
-int image_filter_main(int argc, char** argv);
-int mandelbrot_main(int argc, char** argv);
-int nas_ep_main(int argc, char** argv);
-int uts_main(int argc, char** argv);
 
 namespace program {
 namespace {
@@ -27,10 +21,6 @@ using fastgpu::cluster_model;
 using fastgpu::job_profile;
 using fastgpu::prediction;
 
-constexpr std::pair<const char*, int (*)(int, char**)> jobs[] = {{"image_filter", &image_filter_main},
-                                                                 {"mandelbrot", &mandelbrot_main},
-                                                                 {"nas_ep", &nas_ep_main},
-                                                                 {"uts", &uts_main}};
 constexpr double pays = 0.1;  // what twice the nodes must save at least
 
 std::uint32_t whole(const std::string& text, const char* option)
@@ -54,6 +44,7 @@ described_cluster cluster_of(const prediction_choice& chosen)
   node.price_per_hour = chosen.price;
   node.devices.push_back(
       {.name = "gpu", .count = whole(chosen.gpus_per_node, "--gpus-per-node"), .speed = chosen.speed});
+  if (!chosen.calibration.empty()) c.model.costs = read_calibrated_costs(chosen.calibration);
   c.model.nodes.push_back(std::move(node));
   return c;
 }
@@ -134,36 +125,19 @@ void print_curve(const job_profile& job, const described_cluster& on)
 
 }  // namespace
 
-std::string job_names()
-{
-  std::string all;
-  for (std::size_t i = 0; i < std::size(jobs); ++i) {
-    all.append(i == 0 ? "" : i + 1 == std::size(jobs) ? " or " : ", ").append(jobs[i].first);
-  }
-  return all;
-}
-
 int print_prediction(const prediction_choice& chosen)
 {
-  const auto* const job =
-      std::find_if(std::begin(jobs), std::end(jobs), [&](const auto& j) { return j.first == chosen.job; });
-  if (job == std::end(jobs)) throw usage_error{"--job '" + chosen.job + "': expected " + job_names()};
+  if (!is_job(chosen.job)) throw usage_error{"--job '" + chosen.job + "': expected " + job_names()};
   const auto on = cluster_of(chosen);  // before anything is measured
 
-  std::vector<std::string> words{chosen.job};
-  words.insert(words.end(), chosen.words.begin(), chosen.words.end());
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
   job_probe probe{.how = {.budget = fastgpu::seconds{chosen.budget_s}}};
-  probe_of_this_process() = &probe;
-  const auto status = job->second(static_cast<int>(words.size()), arguments.data());
-  probe_of_this_process() = nullptr;
-  if (!probe.profile) return status;
+  const auto status = probe_job(chosen.job, chosen.words, probe);
+  if (probe.profiles.empty()) return status;
+  const auto& job = probe.profiles.front();
 
-  print_job(chosen, *probe.profile);
-  print_terms(fastgpu::predict(*probe.profile, on.model));
-  print_curve(*probe.profile, on);
+  print_job(chosen, job);
+  print_terms(fastgpu::predict(job, on.model));
+  print_curve(job, on);
   return 0;
 }
 

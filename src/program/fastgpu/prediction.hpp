@@ -16,14 +16,13 @@ struct prediction_choice {
   std::string cluster_file;        ///< Empty: the cluster is given by the numbers below.
   std::string node_count = "1";
   std::string gpus_per_node = "1";
-  double speed = 1;      ///< Of a GPU, relative to a worker of what the job is measured on.
+  std::string calibration;  ///< A file whose costs of runs are taken; empty: none cost anything.
+  double speed = 1;         ///< Of a GPU, relative to a worker of what the job is measured on.
   double latency_s = 50e-6;
   double bandwidth = 1.25e9;
   double price = 0;
-  double budget_s = 1;   ///< For measuring.
+  double budget_s = 1;      ///< For measuring.
 };
-
-[[nodiscard]] std::string job_names();
 
 /// Measures the job and prints what is predicted.
 /// @return              The exit status of the job's program where it could not be measured.
