@@ -76,7 +76,7 @@ point run_point(const shape_of_point& p, const fastgpu::run_costs& costs, std::u
   for (int i = 0; i < runs; ++i, kernel.seed += 1'000'000) {
     const auto value = fastgpu::aggregate(fastgpu::execute(c, sleeping_job(subtasks, 1, kernel)));
     walls.push_back(value.summary().wall_s);
-    for (const auto& d : value.summary().devices) busy_s += d.busy_s / runs;
+    for (const auto& d : value.summary().devices) busy_s += i == 0 ? d.busy_s : 0;  // of the draw that was sampled
   }
   point found{.what = std::to_string(p.nodes) + " x " + std::to_string(p.gpus) + " GPUs, " + std::to_string(subtasks) +
                       " subtasks, " + to_string(p.costs) + (p.unequal ? ", two speeds" : "")};

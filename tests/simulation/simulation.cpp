@@ -129,7 +129,9 @@ class simulated_run {
   /// Within this time after the last fault has healed the run must end.
   [[nodiscard]] double patience() const
   {
-    const auto attempts = scenario_.poison >= 0 ? 3 : 1;  // each of which may cost all that was done
+    // Attempts, each of which may cost all that was done; a batch that fails may have been of all subtasks.
+    const auto attempts = (scenario_.poison >= 0 ? 3 : 1) +
+                          static_cast<double>(result_.faults[static_cast<std::size_t>(fault_kind::batch_error)]);
     return 60 + 2 * scenario_.patience + 2 * attempts * scenario_.slowest_time();
   }
 
