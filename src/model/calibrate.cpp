@@ -22,7 +22,8 @@ constexpr int repetitions = 5;
 constexpr std::uint32_t rounds = 64;    // of the hash, where an index is to take some 100 ns
 constexpr std::uint32_t indices = 64;   // a subtask, at that
 constexpr double noise = 0.05;          // of a subtask's time; a batch that costs less is not told from one that costs nothing
-constexpr double broadcast_bytes_max = 128 << 20;
+constexpr std::uint32_t elements_of_slice = 1 << 14;
+constexpr double link_bytes_max = 128 << 20;
 
 double median(std::vector<double> of)
 {
@@ -268,27 +269,37 @@ class calibrator {
     const auto small_s = timer.wall_s(small);
     const auto subtask_s = devices.front().kind == "paced" ? 1 / speed : 0;
     node.latency = seconds{std::max(0.0, small_s - subtask_s - start_s_) / 2.5};
-    node.bytes_per_second = link_rate(timer, 1, small_s);
+    node.bytes_per_second = slices_rate(timer, small_s);
+    node.broadcast_bytes_per_second = broadcast_rate(timer, small_s);
     to.nodes.push_back(std::move(node));
   }
 
-  /// Bytes a second of a broadcast to all devices of `timer`, which are those of `nodes` nodes. Bytes that a node has seen
-  /// do not travel again, so each time they are others.
-  double link_rate(const stopwatch& timer, std::size_t nodes, double small_s)
+  /// Bytes a second of what `job` makes of some bytes that no node has seen: what it has does not travel again.
+  /// @param small_s  What a run without data takes.
+  template <class Job>
+  double link_rate(const stopwatch& timer, double small_s, const Job& job)
   {
     std::vector<double> rates;
     double bytes = 1 << 20;
     while (rates.size() < 3) {
       std::vector<std::uint64_t> data(static_cast<std::size_t>(bytes) / sizeof(std::uint64_t));
       for (auto& d : data) d = (fresh_ = (fresh_ ^ (fresh_ >> 29)) * 0xbf58476d1ce4e5b9 + 1);
-      const auto s = timer.run(jobs_.fetch(data, static_cast<std::uint32_t>(nodes))).wall_s - small_s;
-      if (s < options_.each.count && bytes < broadcast_bytes_max) {
+      const auto s = timer.run(job(data)).wall_s - small_s;
+      if (s < options_.each.count && bytes < link_bytes_max) {
         bytes *= 2;
         continue;
       }
-      rates.push_back(static_cast<double>(nodes) * bytes / std::max(s, 1e-9));
+      rates.push_back(bytes / std::max(s, 1e-9));
     }
     return median(std::move(rates));
+  }
+  double slices_rate(const stopwatch& timer, double small_s)
+  {
+    return link_rate(timer, small_s, [&](const auto& data) { return jobs_.read(data, elements_of_slice); });
+  }
+  double broadcast_rate(const stopwatch& timer, double small_s)
+  {
+    return link_rate(timer, small_s, [&](const auto& data) { return jobs_.fetch(data, 1); });
   }
 
   double uplink(const std::vector<std::vector<device_info>>& nodes)
@@ -297,7 +308,7 @@ class calibrator {
     std::vector<device_info> first;
     for (const auto& node : nodes) first.push_back(node.front());
     const stopwatch timer{on_, first};
-    return link_rate(timer, nodes.size(), timer.wall_s(jobs_.hash(static_cast<std::uint32_t>(nodes.size()), 1, 0)));
+    return slices_rate(timer, timer.wall_s(jobs_.hash(static_cast<std::uint32_t>(nodes.size()), 1, 0)));
   }
 
   ref<cluster_core> on_;

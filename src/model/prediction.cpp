@@ -43,6 +43,7 @@ void check(const job_profile& job, const cluster_model& on)
   for (const auto& node : on.nodes) {
     checked_amount(formula, node.name + ": latency", node.latency.count);
     checked_amount(formula, node.name + ": bytes_per_second", node.bytes_per_second);
+    checked_amount(formula, node.name + ": broadcast_bytes_per_second", node.broadcast_bytes_per_second);
     checked_amount(formula, node.name + ": price_per_hour", node.price_per_hour);
     for (const auto& device : node.devices) {
       const auto name = node.name + "/" + device.name;
@@ -87,7 +88,8 @@ std::vector<device_group> groups_of(const job_profile& job, const cluster_model&
         // Its devices share the link as they share the work.
         const auto share = device.speed / mean_s / node_rate;  // of one worker
         g.link_s = std::max(g.link_s, bytes / node.bytes_per_second / share);
-        auto first_s = job.broadcast_bytes / node.bytes_per_second;
+        auto first_s = job.broadcast_bytes / (node.broadcast_bytes_per_second > 0 ? node.broadcast_bytes_per_second
+                                                                                  : node.bytes_per_second);
         if (on.uplink_bytes_per_second > 0) {
           first_s = std::max(first_s, remote_nodes * job.broadcast_bytes / on.uplink_bytes_per_second);
         }

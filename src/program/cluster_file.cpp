@@ -122,6 +122,7 @@ fastgpu::node_model node_of(const reader& in, const toml::table& from)
            {"count", in.count(n.count)},
            {"latency", in.number(n.latency.count)},
            {"bandwidth", in.number(n.bytes_per_second)},
+           {"broadcast", in.number(n.broadcast_bytes_per_second)},
            {"price", in.number(n.price_per_hour)},
            {"device", in.each([&](const toml::table& t) { n.devices.push_back(device_of(in, t)); })}});
   if (n.devices.empty()) in.refuse(from.source(), "node '" + n.name + "' has no [[node.device]]");
@@ -232,6 +233,7 @@ std::string to_toml(const fastgpu::calibration& what)
     if (n.bytes_per_second > 0) {
       put(text, "latency", n.latency.count, "seconds");
       put(text, "bandwidth", n.bytes_per_second, "bytes a second");
+      put(text, "broadcast", n.broadcast_bytes_per_second, "bytes a second of what all nodes are sent");
     }
     for (const auto& d : n.devices) put(text, d);
   }

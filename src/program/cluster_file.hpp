@@ -16,6 +16,7 @@
 ///     count = 4
 ///     latency = 50e-6        # seconds, there and back
 ///     bandwidth = 1.25e9     # bytes a second
+///     broadcast = 0.5e9      # bytes a second of what all nodes are sent, and hash; as the link, if it is not there
 ///     price = 8.0            # of each, an hour
 ///
 ///     [[node.device]]        # devices of each that are alike

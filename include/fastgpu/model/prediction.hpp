@@ -43,6 +43,7 @@ struct node_model {
   std::vector<device_model> devices{};
   seconds latency{};            ///< There and back.
   double bytes_per_second = 0;  ///< Of each one's link; 0: no link, it is the process that starts the run.
+  double broadcast_bytes_per_second = 0;  ///< Of what all nodes are sent, hashed on both sides; 0: as the link.
   double price_per_hour = 0;    ///< Of each.
 };
 
