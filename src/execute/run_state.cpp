@@ -71,6 +71,7 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
                                    [&](const placement_entry& e) { return e.device.value == d; });
     if (named) {
       able += devices_[d].workers;
+      devices_[d].named = true;
       continue;
     }
     grants_.exclude({d});
@@ -241,6 +242,7 @@ work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generatio
     }
   }
   while (!me.under_way.empty() && !device.lost.load(std::memory_order_relaxed)) poll(worker);
+  if (any && sampled(me)) me.last_ns = since_start();  // the last batch may not have been timed
   if (running(device) && !outranked) seal(worker);
   if (any) return work_result::some;
   return me.declined ? work_result::later : work_result::nothing;

@@ -306,6 +306,27 @@ void shared_machinery::fill_summary()
     if (d.subtasks == 0) continue;
     for (const auto& one : n->machine().numeric_classes()) add_class(s.numeric_class, one);
   }
+  s.terms = terms(s.wall_s);
+}
+
+run_terms shared_machinery::terms(double wall_s) const
+{
+  worker_times all;
+  if (local_) {
+    const auto& here = local_->run();
+    all.add(here.times(), std::chrono::duration<double>(here.started() - of_->started_).count());
+  }
+  const auto began_s = std::chrono::duration<double>(of_->started_.time_since_epoch()).count();  // on the network's clock
+  for (const auto& n : nodes_) {
+    const auto& node = n->machine();
+    if (!node.took_part()) continue;
+    if (const auto at_work = node.at_work()) {
+      all.add(node.workers(), at_work->first.count - began_s, at_work->last.count - began_s, node.work().busy_s);
+    } else {
+      all.add_idle(node.workers());
+    }
+  }
+  return all.terms(wall_s);
 }
 
 device_summary shared_machinery::summary_of(node_participant& node, device_id id) const

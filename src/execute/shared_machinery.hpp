@@ -46,6 +46,7 @@ class local_participant final : public participant {
   void stop();
   [[nodiscard]] bool ended() const { return run_->ended(); }
   [[nodiscard]] const run_summary& summary() const { return (*run_)->summary(); }
+  [[nodiscard]] const run_state& run() const { return **run_; }
   [[nodiscard]] std::string trace_json() const { return (*run_)->trace_json(); }
   [[nodiscard]] std::optional<seconds> next_tick() const { return joined_ ? std::optional{next_look_} : std::nullopt; }
   void tick();
@@ -144,6 +145,7 @@ class shared_machinery final : private coordinator_owner,
   void deliver();
   void fill_summary();
   [[nodiscard]] device_summary summary_of(node_participant& node, device_id id) const;
+  [[nodiscard]] run_terms terms(double wall_s) const;
 
   shared_run* of_;  // null once delivered
   network& net_;

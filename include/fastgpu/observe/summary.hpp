@@ -40,6 +40,21 @@ struct device_summary {
   bool lost = false;           ///< Gone before the run was over.
 };
 
+/// A run's wall-clock time by term, in seconds; they add up to run_summary::wall_s. Means are over all workers of the
+/// devices that took part. A run without any batch was starting for all of its time.
+///
+/// Workers of a node are not seen one by one. They are taken to be alike: at work from when the first news of a subtask
+/// that was done came, less what each had been busy until then, but not before the first grant was sent; and until the
+/// last such news. So what is on its way counts as `start_s` before, and as `waiting_s` or `imbalance_s` after that; what
+/// a node did and did not tell, since it was lost or the run cancelled, is not counted as `execute_s`.
+struct run_terms {
+  double start_s = 0;      ///< Until workers are at work: mean, over those that had a batch, of when the first began.
+  double execute_s = 0;    ///< Mean time in batches, with what batches take beyond their subtasks, failed ones included.
+  double waiting_s = 0;    ///< Mean time between them: stealing, closing partials, nothing to take for a while.
+  double imbalance_s = 0;  ///< Mean time from a worker's last batch to the last one of all; without any, from the start.
+  double aggregate_s = 0;  ///< From then until the outcome.
+};
+
 /// What a run did and what it took. Times are wall-clock seconds.
 struct run_summary {
   outcome_kind outcome = outcome_kind::done;
@@ -47,6 +62,7 @@ struct run_summary {
   double wall_s = 0;            ///< From execute() until the outcome.
   double assign_s = 0;          ///< Making the placement, where execute() made it.
   double aggregate_s = 0;       ///< Merging sealed partials and rounding, a part of wall_s.
+  run_terms terms;
   std::uint64_t subtasks = 0;
   std::uint64_t committed = 0;  ///< Of the subtasks; all of them when done.
   std::uint64_t batches = 0;
