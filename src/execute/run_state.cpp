@@ -369,7 +369,7 @@ std::vector<std::vector<trace_event>> run_state::trace_events() const
   return all;
 }
 
-std::string run_state::trace_json() const
+std::string run_state::trace_json(const run_summary& of) const
 {
   Expects(finished());  // before that the workers write it
   std::vector<trace_track> tracks;
@@ -378,7 +378,7 @@ std::string run_state::trace_json() const
     if (!workers_[w].trace) return {};
     tracks.push_back({core_->devices()[place.device]->info().name, place.device, place.worker, &*workers_[w].trace});
   }
-  return chrome_trace_json(tracks);
+  return chrome_trace_json(tracks, term_tracks(of, static_cast<std::uint32_t>(devices_.size())));
 }
 
 }  // namespace fastgpu::inline v0::detail

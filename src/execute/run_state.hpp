@@ -24,6 +24,7 @@
 #include "execute/in_flight_board.hpp"
 #include "execute/interval_deque.hpp"
 #include "execute/ledger.hpp"
+#include "model/forecast.hpp"
 #include "observe/trace_buffer.hpp"
 #include "observe/worker_times.hpp"
 
@@ -106,12 +107,21 @@ class run_state final : public run_core {
   const run_summary& summary() const noexcept override { return summary_; }
   const void* value() const noexcept override { return result_.get(); }
   std::int64_t width() const noexcept override { return job_->data.width; }
-  std::string trace_json() const override;
+  std::string trace_json() const override { return trace_json(summary_); }
+  /// With the terms of `of`, which this run may be a part of. @pre finished()
+  [[nodiscard]] std::string trace_json(const run_summary& of) const;
   /// Of all workers, where run_options::trace was set. @pre finished()
   [[nodiscard]] std::vector<std::vector<trace_event>> trace_events() const;
   /// Of the workers of devices that the placement names. @pre finished()
   [[nodiscard]] const worker_times& times() const noexcept { return times_; }
   [[nodiscard]] steady_clock::time_point started() const noexcept { return started_; }
+
+  /// What the summary will say of how long the run should take. @pre  Not started.
+  void expect(forecast before)
+  {
+    summary_.predicted = std::move(before.predicted);
+    summary_.not_predicted = std::move(before.why_not);
+  }
 
   /// Gives the placement's ranges to the devices, and ends at once where there is nothing to do.
   void start(const placement& table, double assign_s);

@@ -251,7 +251,7 @@ void shared_machinery::deliver()
   of_ = &run;
   fill_summary();
   of_ = nullptr;
-  if (local_ && run.options_.trace) run.trace_ = local_->trace_json();
+  if (local_ && run.options_.trace) run.trace_ = local_->run().trace_json(run.summary_);
   nodes_.clear();
   local_.reset();
   run.how_.saved.reset();  // whoever waits may run the job once more
@@ -290,6 +290,8 @@ void shared_machinery::fill_summary()
   s.seals = mine.seals;
   s.backups = mine.backups;
   s.policy = of_->how_.policy;
+  s.predicted = std::move(of_->how_.expected.predicted);
+  s.not_predicted = std::move(of_->how_.expected.why_not);
   const auto* values = what_.job->data.code->values;
   s.reduction = values == nullptr ? "none" : to_string(of_->options_.reduction);
   s.shape = values == nullptr ? "" : of_->fold_ == fold_kind::ordered ? ordered_shape_name

@@ -47,7 +47,6 @@ class local_participant final : public participant {
   [[nodiscard]] bool ended() const { return run_->ended(); }
   [[nodiscard]] const run_summary& summary() const { return (*run_)->summary(); }
   [[nodiscard]] const run_state& run() const { return **run_; }
-  [[nodiscard]] std::string trace_json() const { return (*run_)->trace_json(); }
   [[nodiscard]] std::optional<seconds> next_tick() const { return joined_ ? std::optional{next_look_} : std::nullopt; }
   void tick();
 

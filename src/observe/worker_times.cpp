@@ -2,7 +2,19 @@
 
 #include <algorithm>
 
-namespace fastgpu::inline v0::detail {
+namespace fastgpu::inline v0 {
+
+run_terms& run_terms::operator+=(const run_terms& next) noexcept
+{
+  start_s += next.start_s;
+  execute_s += next.execute_s;
+  waiting_s += next.waiting_s;
+  imbalance_s += next.imbalance_s;
+  aggregate_s += next.aggregate_s;
+  return *this;
+}
+
+namespace detail {
 
 void worker_times::add(double workers, double first_s, double last_s, double busy_s) noexcept
 {
@@ -44,4 +56,5 @@ run_terms worker_times::terms(double wall_s) const noexcept
   return t;
 }
 
-}  // namespace fastgpu::inline v0::detail
+}  // namespace detail
+}  // namespace fastgpu::inline v0

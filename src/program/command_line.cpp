@@ -115,6 +115,13 @@ void session::add_summary(const fastgpu::run_summary& next)
   total.wall_s += before.wall_s;
   total.assign_s += before.assign_s;
   total.aggregate_s += before.aggregate_s;
+  total.terms += before.terms;
+  if (before.predicted && total.predicted) {
+    *total.predicted += *before.predicted;
+  } else {
+    total.predicted.reset();
+    if (total.not_predicted.empty()) total.not_predicted = before.not_predicted;
+  }
   total.subtasks += before.subtasks;
   total.committed += before.committed;
   total.batches += before.batches;
@@ -176,6 +183,9 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
                   "Seconds after which a node's worker that hangs in a batch is killed and its work done again")
       ->check(above_zero("SECONDS"))
       ->group(group);
+  app_.add_flag("--predict", predict_,
+                "Say by term what a run should have taken, from the speeds of earlier ones: with --repeat, from the second on")
+      ->group(group);
   app_.add_flag("--progress", progress_, "Show a progress bar, on a terminal")->group(group);
   app_.add_option("--trace", trace_, "Write what happened when as Chrome trace JSON (open it in Perfetto)")
       ->group(group);
@@ -193,6 +203,7 @@ int command_line::run(int argc, char** argv, const std::function<bool(session&)>
     }
     app_.parse(argc, argv);
     options_.checkpoint = checkpoint_;
+    if (predict_) options_.predict.emplace();
     if (!options_.checkpoint.empty() && repeat_ > 1) {
       throw usage_error{"--checkpoint with --repeat: the second time nothing would be left to do"};
     }

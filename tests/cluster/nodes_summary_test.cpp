@@ -106,4 +106,15 @@ TEST_F(NodesSummary, HasTermsWhereANodeIsLost)
   expect_sum(run.wait().summary());
 }
 
+TEST_F(NodesSummary, SayThatNodesHaveNotBeenMeasured)
+{
+  start();
+  auto c = join();
+  fastgpu::run_options options;
+  options.predict.emplace();
+  const auto s = fastgpu::execute(c, sleep_job(50, 100), options).wait().summary();
+  EXPECT_FALSE(s.predicted);
+  EXPECT_EQ(s.not_predicted, "device 0 (n1/host:2) has not been measured at this kernel");
+}
+
 }  // namespace nodes_test

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <fastgpu/config.hpp>
 #include <fastgpu/error.hpp>
 #include <fastgpu/ids.hpp>
+#include <fastgpu/model/prediction.hpp>
 
 /// @file
 /// What a run did: one summary per run, as data, text and JSON.
@@ -53,6 +55,9 @@ struct run_terms {
   double waiting_s = 0;    ///< Mean time between them: stealing, closing partials, nothing to take for a while.
   double imbalance_s = 0;  ///< Mean time from a worker's last batch to the last one of all; without any, from the start.
   double aggregate_s = 0;  ///< From then until the outcome.
+
+  /// Those of runs one after the other.
+  FASTGPU_API run_terms& operator+=(const run_terms& next) noexcept;
 };
 
 /// What a run did and what it took. Times are wall-clock seconds.
@@ -63,6 +68,8 @@ struct run_summary {
   double assign_s = 0;          ///< Making the placement, where execute() made it.
   double aggregate_s = 0;       ///< Merging sealed partials and rounding, a part of wall_s.
   run_terms terms;
+  std::optional<prediction> predicted;  ///< With run_options::predict, from before the run.
+  std::string not_predicted;    ///< Why there is none, where one was asked for.
   std::uint64_t subtasks = 0;
   std::uint64_t committed = 0;  ///< Of the subtasks; all of them when done.
   std::uint64_t batches = 0;
