@@ -305,6 +305,9 @@ void shared_machinery::fill_summary()
     const auto& d = s.devices.back();
     s.batches += d.batches;
     s.steals += d.steals;
+    s.bytes_sent += d.bytes_sent;
+    s.bytes_received += d.bytes_received;
+    s.link_s += d.link_s;
     if (d.subtasks == 0) continue;
     for (const auto& one : n->machine().numeric_classes()) add_class(s.numeric_class, one);
   }
@@ -344,6 +347,9 @@ device_summary shared_machinery::summary_of(node_participant& node, device_id id
   d.steals = work.steals;
   d.retries = work.retries;
   d.busy_s = work.busy_s;
+  d.bytes_sent = node.bytes_sent();
+  d.bytes_received = node.bytes_received();
+  d.link_s = node.link_s();
   if (const auto last = node.machine().last_sealed()) d.finished_s = last->count - started_.count;
   d.lost = node.machine().took_part() && !boss_.joined(node.device()) && !boss_.drained(node.device());
   return d;

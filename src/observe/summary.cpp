@@ -1,6 +1,8 @@
 #include <fastgpu/observe/summary.hpp>
 
 #include <cmath>
+#include <cstddef>
+#include <iterator>
 #include <string>
 
 #include "detail/format.hpp"
@@ -14,6 +16,16 @@ namespace {
 detail::json::value number(double n)
 {
   return std::isfinite(n) ? detail::json::value(n) : detail::json::value(nullptr);
+}
+
+/// "1.5 MB".
+std::string bytes_text(std::uint64_t bytes)
+{
+  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  auto amount = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; amount >= 999.5 && unit + 1 < std::size(units); ++unit) amount /= 1000;
+  return detail::format("%.3g %s", amount, units[unit]);
 }
 
 /// Errors are shares of the measured wall-clock time, so that those of the terms add up to that of the whole.
@@ -97,9 +109,14 @@ std::string to_text(const run_summary& s)
   text += format("%-6s  %-16s  %10s  %6s  %9s  %7s  %7s  %8s  %9s\n", "device", "name", "subtasks", "share", "batches",
                  "steals", "retries", "busy s", "done at s");
   for (const auto& d : s.devices) {
-    text += format("%-6u  %-16s  %10llu  %5.1f%%  %9llu  %7llu  %7llu  %8.3f  %9.3f%s\n", d.id.value, d.name.c_str(),
+    text += format("%-6u  %-16s  %10llu  %5.1f%%  %9llu  %7llu  %7llu  %8.3f  %9.3f%s", d.id.value, d.name.c_str(),
                    count(d.subtasks), d.share * 100, count(d.batches), count(d.steals), count(d.retries), d.busy_s,
                    d.finished_s, d.lost ? "  lost" : "");
+    if (d.bytes_sent + d.bytes_received > 0) {
+      text += format("  %s to it, %s from it, link %.3f s", bytes_text(d.bytes_sent).c_str(),
+                     bytes_text(d.bytes_received).c_str(), d.link_s);
+    }
+    text += "\n";
   }
   return text;
 }
@@ -117,7 +134,10 @@ std::string to_json(const run_summary& s)
                                            {"retries", d.retries},
                                            {"busy_s", number(d.busy_s)},
                                            {"finished_s", number(d.finished_s)},
-                                           {"lost", d.lost}});
+                                           {"lost", d.lost},
+                                           {"bytes_sent", d.bytes_sent},
+                                           {"bytes_received", d.bytes_received},
+                                           {"link_s", number(d.link_s)}});
   }
   detail::json::object summary{{"outcome", to_string(s.outcome)},
                                {"wall_s", number(s.wall_s)},
@@ -135,6 +155,9 @@ std::string to_json(const run_summary& s)
                                {"fenced", s.fenced},
                                {"seals", s.seals},
                                {"backups", s.backups},
+                               {"bytes_sent", s.bytes_sent},
+                               {"bytes_received", s.bytes_received},
+                               {"link_s", number(s.link_s)},
                                {"reduction", s.reduction},
                                {"shape", s.shape},
                                {"policy", s.policy},

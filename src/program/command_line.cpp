@@ -131,6 +131,9 @@ void session::add_summary(const fastgpu::run_summary& next)
   total.fenced += before.fenced;
   total.seals += before.seals;
   total.backups += before.backups;
+  total.bytes_sent += before.bytes_sent;
+  total.bytes_received += before.bytes_received;
+  total.link_s += before.link_s;
   for (std::size_t d = 0; d < std::min(total.devices.size(), before.devices.size()); ++d) {
     auto& device = total.devices[d];
     const auto& earlier = before.devices[d];
@@ -142,6 +145,9 @@ void session::add_summary(const fastgpu::run_summary& next)
     device.busy_s += earlier.busy_s;
     device.finished_s += earlier.finished_s;
     device.lost = device.lost || earlier.lost;
+    device.bytes_sent += earlier.bytes_sent;
+    device.bytes_received += earlier.bytes_received;
+    device.link_s += earlier.link_s;
   }
   summary_ = std::move(total);
 }

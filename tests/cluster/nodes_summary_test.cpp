@@ -1,10 +1,12 @@
 #include <fastgpu/observe/summary.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -115,6 +117,116 @@ TEST_F(NodesSummary, SayThatNodesHaveNotBeenMeasured)
   const auto s = fastgpu::execute(c, sleep_job(50, 100), options).wait().summary();
   EXPECT_FALSE(s.predicted);
   EXPECT_EQ(s.not_predicted, "device 0 (n1/host:2) has not been measured at this kernel");
+}
+
+// Bytes and links ---------------------------------------------------------------------------------------------------
+
+struct table_reader {
+  void operator()(std::uint64_t i, fastgpu::in1<std::uint64_t> table, fastgpu::in1<std::uint32_t> in,
+                  fastgpu::out1<std::uint64_t> out) const
+  {
+    const auto at = static_cast<std::int64_t>(i);
+    out[at] = table[at % 1000] + in[at];
+  }
+};
+FASTGPU_REGISTER("test.nodes_summary.table_reader", table_reader)
+
+constexpr std::size_t table_size = 500'000;
+constexpr std::int64_t reads = 30'000;
+constexpr std::uint64_t table_bytes = table_size * sizeof(std::uint64_t);
+constexpr std::uint64_t in_bytes = reads * sizeof(std::uint32_t);
+constexpr std::uint64_t out_bytes = reads * sizeof(std::uint64_t);
+
+class NodesBytes : public Nodes {
+ protected:
+  fastgpu::run_summary run_on(cluster& c)
+  {
+    const auto job = fastgpu::make_job(fastgpu::space<1>{reads, fastgpu::by_size{100}}, table_reader{},
+                                       fastgpu::broadcast(table_), fastgpu::slices(in_), fastgpu::gather(out_));
+    return fastgpu::aggregate(fastgpu::execute(c, job)).summary();
+  }
+
+  std::vector<std::uint64_t> table_ = std::vector<std::uint64_t>(table_size, 1);
+  std::vector<std::uint32_t> in_ = std::vector<std::uint32_t>(reads, 2);
+  std::vector<std::uint64_t> out_ = std::vector<std::uint64_t>(reads);
+};
+
+TEST_F(NodesBytes, AreThoseOfTheArguments)
+{
+  start();
+  auto c = join();
+  const auto first = run_on(c);
+  ASSERT_EQ(first.devices.size(), 1);
+  const auto& node = first.devices[0];
+  EXPECT_EQ(node.bytes_sent, table_bytes + in_bytes);
+  EXPECT_GE(node.bytes_received, out_bytes);  // and what says which blocks they are
+  EXPECT_LT(node.bytes_received, 2 * out_bytes);
+  EXPECT_GT(node.link_s, 0);
+  EXPECT_LT(node.link_s, 2 * first.wall_s);
+  EXPECT_EQ(first.bytes_sent, node.bytes_sent);
+  EXPECT_EQ(first.bytes_received, node.bytes_received);
+  EXPECT_EQ(first.link_s, node.link_s);
+
+  const auto second = run_on(c);  // the table is there already
+  EXPECT_EQ(second.bytes_sent, in_bytes);
+}
+
+TEST_F(NodesBytes, OfThisProcessAreNone)
+{
+  start();
+  auto c = join("host:1");
+  const auto s = run_on(c);
+  ASSERT_EQ(s.devices.size(), 2);
+  EXPECT_EQ(s.devices[0].bytes_sent, 0);
+  EXPECT_EQ(s.devices[0].link_s, 0);
+  EXPECT_LE(s.bytes_sent, table_bytes + in_bytes);  // it may be over before all of it went
+  EXPECT_EQ(s.bytes_sent, s.devices[1].bytes_sent);
+}
+
+TEST_F(NodesBytes, GoToEveryNode)
+{
+  start();
+  start();
+  auto c = join();
+  const auto s = run_on(c);
+  std::uint64_t all = 0;
+  for (const auto& d : s.devices) {
+    all += d.bytes_sent;
+    EXPECT_LE(d.bytes_sent, table_bytes + in_bytes) << d.name;
+    if (d.subtasks == 0) continue;
+    EXPECT_GT(d.bytes_sent, table_bytes) << d.name;
+    EXPECT_GT(d.link_s, 0) << d.name;
+  }
+  EXPECT_EQ(s.bytes_sent, all);
+}
+
+TEST_F(NodesBytes, AreOfEachRunAlone)
+{
+  start();
+  auto c = join();
+  (void)run_on(c);  // the table goes
+  const auto other = sleep_job(400, 500);
+  auto beside = fastgpu::execute(c, other);
+  const auto s = run_on(c);
+  EXPECT_EQ(s.bytes_sent, in_bytes);
+  EXPECT_EQ(fastgpu::aggregate(beside).summary().bytes_sent, 0);
+}
+
+struct counter {
+  void operator()(std::uint64_t) const { std::this_thread::sleep_for(std::chrono::microseconds{100}); }
+};
+FASTGPU_REGISTER("test.nodes_summary.counter", counter)
+
+TEST_F(NodesBytes, AreHardlyAnyWithoutData)
+{
+  start();
+  auto c = join();
+  const auto job = fastgpu::make_job(fastgpu::space<1>{50, fastgpu::by_size{1}}, counter{});
+  const auto s = fastgpu::execute(c, job).wait().summary();
+  EXPECT_EQ(s.outcome, fastgpu::outcome_kind::done);
+  EXPECT_EQ(s.bytes_sent, 0);
+  EXPECT_LE(s.bytes_received, 8 * s.seals);  // a partial says at least that it is empty
+  EXPECT_LT(s.link_s, 0.001 * static_cast<double>(s.seals));
 }
 
 }  // namespace nodes_test

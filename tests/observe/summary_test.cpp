@@ -132,16 +132,38 @@ TEST(Summary, SaysWhyThereIsNoPrediction)
             std::string::npos);
 }
 
-TEST(Summary, HasTermsInJson)
+TEST(Summary, TellsBytesWhereSomeWent)
+{
+  auto s = some_summary();
+  s.devices[1].bytes_sent = 1'234'567;
+  s.devices[1].bytes_received = 800;
+  s.devices[1].link_s = 0.0125;
+  const auto text = to_text(s);
+  EXPECT_NE(text.find("0.750  lost  1.23 MB to it, 800 B from it, link 0.013 s\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("1.200\n"), std::string::npos) << text;
+}
+
+TEST(Summary, HasTermsAndBytesInJson)
 {
   auto s = some_summary();
   s.terms = {.start_s = 1, .execute_s = 2, .waiting_s = 3, .imbalance_s = 4, .aggregate_s = 5};
+  s.bytes_sent = 7;
+  s.bytes_received = 8;
+  s.link_s = 0.5;
+  s.devices[0].bytes_sent = 7;
+  s.devices[0].bytes_received = 8;
+  s.devices[0].link_s = 0.5;
   auto parsed = fastgpu::detail::json::parse(to_json(s)).as_object();
   const std::vector<std::pair<const char*, double>> terms{
       {"start_s", 1}, {"execute_s", 2}, {"waiting_s", 3}, {"imbalance_s", 4}, {"aggregate_s", 5}};
   for (const auto& [key, value] : terms) EXPECT_EQ(parsed.at("terms").at(key).to_number<double>(), value) << key;
   EXPECT_TRUE(parsed.at("predicted").is_null());
   EXPECT_EQ(parsed.at("not_predicted"), "");
+  for (const auto& where : {parsed, parsed.at("devices").at(0).as_object()}) {
+    EXPECT_EQ(where.at("bytes_sent").to_number<std::uint64_t>(), 7u);
+    EXPECT_EQ(where.at("bytes_received").to_number<std::uint64_t>(), 8u);
+    EXPECT_EQ(where.at("link_s").to_number<double>(), 0.5);
+  }
   s.predicted.emplace();
   s.predicted->wall = fastgpu::seconds{2.5};
   s.predicted->batching = fastgpu::seconds{0.25};

@@ -40,6 +40,16 @@ struct device_summary {
   double busy_s = 0;           ///< Seconds that its workers spent in batches, added up.
   double finished_s = 0;       ///< Seconds from the start until its last batch was done.
   bool lost = false;           ///< Gone before the run was over.
+  // Of a node; 0 of devices of this process.
+  std::uint64_t bytes_sent = 0;      ///< Of this run's payloads (broadcasts, slices) to it, as far as they went.
+  std::uint64_t bytes_received = 0;  ///< Of this run's payloads (partials: values, blocks of gather()) from it.
+  /// Seconds in which payloads of this run were under way to it, and those in which they were under way from it, added
+  /// up; several at once in one direction count once. To it: from when the first piece is handed to the transport, TLS
+  /// before it, until the last byte has left this machine's socket, that is, over TCP was sent, over a Unix socket was
+  /// read by the node; seen to an eighth, or 0.1 ms. From it: from the announcement's arrival to the last piece's. So what
+  /// is in the network after the last byte was sent, about half a round trip, is not in it, and hardly anything of a
+  /// payload from it that came in one read, up to 256 KiB.
+  double link_s = 0;
 };
 
 /// A run's wall-clock time by term, in seconds; they add up to run_summary::wall_s. Means are over all workers of the
@@ -79,6 +89,9 @@ struct run_summary {
   std::uint64_t fenced = 0;     ///< Partials refused because they came too late.
   std::uint64_t seals = 0;      ///< Partials committed.
   std::uint64_t backups = 0;    ///< Second attempts at what a node was slow with.
+  std::uint64_t bytes_sent = 0;      ///< Payloads to nodes,
+  std::uint64_t bytes_received = 0;  ///< and from them.
+  double link_s = 0;            ///< Of all devices, added up: link-seconds.
   std::string reduction;        ///< "ordered", "exact", "fast", or "none".
   std::string shape;            ///< Shape of an ordered merge, "ordered/1"; "order-free" where none is needed.
   std::string policy;           ///< Who made the placement.
