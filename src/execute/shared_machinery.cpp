@@ -321,7 +321,7 @@ run_terms shared_machinery::terms(double wall_s) const
     const auto& here = local_->run();
     all.add(here.times(), std::chrono::duration<double>(here.started() - of_->started_).count());
   }
-  const auto began_s = std::chrono::duration<double>(of_->started_.time_since_epoch()).count();  // on the network's clock
+  const auto began_s = seconds{of_->started_.time_since_epoch()}.count;  // on the network's clock
   for (const auto& n : nodes_) {
     const auto& node = n->machine();
     if (!node.took_part()) continue;

@@ -19,8 +19,8 @@ struct forecast {
   std::string why_not;  ///< Where there is none.
 };
 
-/// All subtasks are taken to be alike: only the mean is known. A device's speed is that of all its workers together, with
-/// what its batches took and what its workers waited for each other while it was measured.
+/// All subtasks are taken to be alike: only the mean is known. A device's speed is that of all its workers together,
+/// with what its batches took and what its workers waited for each other while it was measured.
 ///
 /// @param where    Each device that it names is taken to work to the end, whatever it starts with.
 /// @param devices  With their speeds at the job's kernel; a placement's device_id is an index into them.

@@ -100,8 +100,8 @@ class session {
   /// session with errc::internal: see out_of_bounds(). A payload, though an empty one, is what makes a message one
   /// "with a payload".
   ///
-  /// @param meter  Of the payload: from when its first piece goes to write() until in_socket() says that it has left. Where
-  ///               the session ends before, nothing is told.
+  /// @param meter  Of the payload: from when its first piece goes to write() until in_socket() says that it has left.
+  ///               Where the session ends before, nothing is told.
   /// @pre  No bytes with a message that carries none, by the dispatch table.
   void send(const message& what, std::shared_ptr<const payload> bytes = nullptr,
             std::shared_ptr<transfer_meter> meter = nullptr);

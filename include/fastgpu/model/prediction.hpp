@@ -61,9 +61,9 @@ struct cluster_model {
 /// What a run is predicted with, where it is to be: run_options::predict. Speeds come from earlier runs.
 struct predict_options {
   run_costs costs{};
-  seconds batch{};                     ///< What a batch takes beyond its subtasks. Measured speeds contain it.
-  seconds latency{};                   ///< Of nodes: there and back,
-  double bytes_per_second = 3e8;       ///< and of each one's link. Above 0.
+  seconds batch{};                ///< What a batch takes beyond its subtasks, where the measured speeds do not have it.
+  seconds latency{};              ///< Of nodes: there and back,
+  double bytes_per_second = 3e8;  ///< and of each one's link. Above 0.
 };
 
 /// What decides how long a run takes.
