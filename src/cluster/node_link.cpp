@@ -178,9 +178,9 @@ void node_link::add(node_user& user) { users_.push_back(&user); }
 
 void node_link::remove(node_user& user) { std::erase(users_, &user); }
 
-void node_link::send(message what, std::shared_ptr<const payload> bytes)
+void node_link::send(message what, std::shared_ptr<const payload> bytes, std::shared_ptr<transfer_meter> meter)
 {
-  if (session_) session_->send(std::move(what), std::move(bytes));
+  if (session_) session_->send(std::move(what), std::move(bytes), std::move(meter));
 }
 
 void node_link::cut(const failure& why)

@@ -66,9 +66,11 @@ class node_link final : private connection_owner {
   [[nodiscard]] bool used() const noexcept { return !users_.empty(); }
 
   /// @pre  ready()
-  void send(message what, std::shared_ptr<const payload> bytes);
+  void send(message what, std::shared_ptr<const payload> bytes, std::shared_ptr<transfer_meter> meter = nullptr);
   void cut(const failure& why);
   [[nodiscard]] job_number next_job() { return ++jobs_; }
+  /// Of the payload that node_user::received() is given, see session.
+  [[nodiscard]] double payload_took_s() const { return session_ ? session_->payload_took_s() : 0; }
   [[nodiscard]] std::uint64_t queued_bytes() const { return session_ ? session_->queued_bytes() : 0; }
 
   [[nodiscard]] node_id id() const noexcept { return id_; }

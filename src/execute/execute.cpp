@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "execute/device_choice.hpp"
 #include "execute/run_state.hpp"
 #include "execute/start_shared.hpp"
+#include "model/forecast.hpp"
 #include "node/job_description.hpp"
 
 /// @file
@@ -105,7 +107,10 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
     check_placement(*given, data, fold, core->describe(), options);
   }
   const auto& table = given == nullptr ? made : *given;
+  std::optional<forecast> before;
+  if (options.predict) before = forecast_of(data, table, core->describe(data.code), *options.predict);
   ref<run_state> run{new run_state{core, job, table, options, fold}};
+  if (before) run->expect(std::move(*before));
   run->start(table, assign_s);
   return run;
 }

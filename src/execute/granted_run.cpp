@@ -188,7 +188,7 @@ granted_state run_state::state() const
   for (const auto& w : workers_) {
     s.unstarted += w.deque.size();
     s.done += w.done.read();
-    s.busy_s += static_cast<double>(w.busy_ns.read()) * 1e-9;
+    s.busy_s += busy_s(w);
     s.batches += w.batches.read();
     s.steals += w.steals.read();
   }

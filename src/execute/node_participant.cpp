@@ -15,7 +15,8 @@ constexpr double usual_bytes_per_second = 3e8;  // of a link, until it is measur
 
 node_participant::node_participant(network& on, node_link& node, shared_job& what, coordinator& boss,
                                    device_id device, std::function<void()> changed)
-    : node_{node},
+    : on_{on},
+      node_{node},
       what_{what},
       device_{device},
       changed_{std::move(changed)},
@@ -47,6 +48,7 @@ void node_participant::open_job_on(node_link& node)
 void node_participant::session_closed(node_link&, const failure& why)
 {
   settled_ = true;
+  sent_meter_->cut(on_.now());
   machine_.session_closed(why, node_.in_flight(machine_.job()));
   changed_();
 }
@@ -60,7 +62,10 @@ bool node_participant::received(node_link& node, message& what, payload& bytes)
     failed->why.detail.insert(0, "node " + node.name() + ": ");
     failed->why.device = -1;
   }
+  const auto came = bytes.size();
   if (!machine_.received(what, bytes)) return false;
+  bytes_received_ += came;
+  if (came > 0) received_s_ += node.payload_took_s();
   if (!why.empty()) log_line(log_level::warning, "node " + node.name() + " does not take part: " + why);
   settled_ = settled_ || answer;
   changed_();
@@ -81,7 +86,8 @@ void node_participant::node_suspected(node_link&, bool now)
 
 void node_participant::send(message what, std::shared_ptr<const payload> bytes)
 {
-  node_.send(std::move(what), std::move(bytes));
+  const auto meter = bytes ? sent_meter_ : nullptr;
+  node_.send(std::move(what), std::move(bytes), meter);
 }
 
 job_number node_participant::next_job()

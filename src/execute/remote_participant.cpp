@@ -52,6 +52,7 @@ void remote_participant::open()
   m.job = job_ = host_.next_job();
   state_ = state::opening;
   pieces_ = 0;
+  done_ = 0;
   earlier_work_ += std::exchange(work_, {});
   host_.send(std::move(m), nullptr);
 }
@@ -124,10 +125,21 @@ void remote_participant::on(const job_opened& m)
   state_ = state::joined;
   took_part_ = true;
   numeric_classes_ = m.numeric_classes;
+  workers_ = std::max(m.workers, 1u);
   const bool wanted = boss_.joined(
       device_, *this,
-      {std::max(m.workers, 1u), std::max(m.subtasks_per_second, 0.0), latency_s_, bytes_per_second_, true});
+      {workers_, std::max(m.subtasks_per_second, 0.0), latency_s_, bytes_per_second_, true});
   if (!wanted) close();
+}
+
+void remote_participant::note_work(double busy_s)
+{
+  const auto now = world_.now();
+  auto first = now.count - busy_s / std::max(workers_, 1u);
+  if (granted_at_) first = std::max(first, granted_at_->count);
+  if (!at_work_) at_work_ = work_time{now, now};
+  at_work_->first.count = std::min(at_work_->first.count, first);
+  at_work_->last = now;
 }
 
 work_report remote_participant::work() const
@@ -164,6 +176,7 @@ void remote_participant::on(const partial_lost& m)
 
 void remote_participant::grant(std::span<const interval> ranges)
 {
+  if (!granted_at_) granted_at_ = world_.now();
   if (options_.grant_subtasks_of_data == 0) {
     host_.send(grant_ranges{job_, false, pieces_, {ranges.begin(), ranges.end()}}, nullptr);
     return;
@@ -247,6 +260,7 @@ void remote_participant::on(const job_sealed& m, payload&& bytes)
   work_ = m.work;
   if (!fold_set->empty()) {
     last_sealed_ = world_.now();
+    note_work(m.work.busy_s);
     auto unpacked = host_.unpack(*fold_set, std::move(bytes));
     if (!unpacked.has_value()) return host_.cut(unpacked.error());
     values = std::move(unpacked).value();
@@ -271,6 +285,10 @@ void remote_participant::on(const attempt_failed& m)
 
 void remote_participant::on(const job_progress& m)
 {
+  if (m.done > done_) {
+    done_ = m.done;
+    note_work(0);
+  }
   std::uint64_t waiting = 0;
   for (const auto& range : waiting_) waiting += range.size();
   if (given_back_) waiting += given_back_->second.count();

@@ -76,6 +76,14 @@ class remote_participant final : public participant {
   [[nodiscard]] work_report work() const;
   /// When its last partial came; nothing before the first.
   [[nodiscard]] std::optional<seconds> last_sealed() const noexcept { return last_sealed_; }
+  /// From when to when its workers were at work, as far as it told: see run_terms. Nothing where it told of no subtask.
+  struct work_time {
+    seconds first{};
+    seconds last{};
+  };
+  [[nodiscard]] std::optional<work_time> at_work() const noexcept { return at_work_; }
+  /// Of the devices that it runs the job on; 0 before it took part.
+  [[nodiscard]] std::uint32_t workers() const noexcept { return workers_; }
   /// Of the devices that it runs the job on.
   [[nodiscard]] const std::vector<std::string>& numeric_classes() const noexcept { return numeric_classes_; }
   /// The run is over, here for good: sessions may come and go.
@@ -106,6 +114,8 @@ class remote_participant final : public participant {
   /// Grants what waits, as far as its input may be on its way.
   void send_waiting();
   void send_with_data(interval range, bool staged);
+  /// News of subtasks that were done, in which its workers were busy for so long in all; 0: unknown.
+  void note_work(double busy_s);
   void cut(const char* what);
 
   environment& world_;
@@ -123,6 +133,10 @@ class remote_participant final : public participant {
   work_report work_;               // of this incarnation,
   work_report earlier_work_;       // and of those before
   std::optional<seconds> last_sealed_;
+  std::optional<seconds> granted_at_;  // when anything was first
+  std::optional<work_time> at_work_;
+  std::uint64_t done_ = 0;         // of this incarnation, as it told
+  std::uint32_t workers_ = 0;
   bool took_part_ = false;
   std::vector<job_number> earlier_jobs_;  // of this session
   std::vector<std::string> numeric_classes_;

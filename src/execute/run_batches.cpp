@@ -40,7 +40,7 @@ void run_state::launch(std::uint32_t worker, interval batch)
   } else if (status == batch_status::queued) {
     me.under_way.emplace_back(batch, begin_ns);
   } else {
-    report(worker, status, batch);
+    report(worker, status, batch, begin_ns);
   }
   if (board_ != nullptr) show_on_board(worker, {});
 }
@@ -73,7 +73,7 @@ void run_state::poll(std::uint32_t worker)
   if (status == batch_status::done) {
     count_done(me, batch, begin_ns);
   } else {
-    report(worker, status, batch);
+    report(worker, status, batch, begin_ns);
   }
 }
 
@@ -85,10 +85,15 @@ void run_state::count_done(worker_slot& me, interval batch, std::int64_t begin_n
 }
 
 /// A batch that was not done.
-void run_state::report(std::uint32_t worker, batch_status status, interval batch)
+void run_state::report(std::uint32_t worker, batch_status status, interval batch, std::int64_t begin_ns)
 {
   auto& me = workers_[worker];
   me.back_to_back = false;
+  me.last_ns = since_start();
+  if (me.measuring) {
+    me.busy_ns.add(static_cast<std::uint64_t>(me.last_ns - begin_ns));
+    me.timed.add(1);
+  }
   const auto place = core_->places()[worker];
   switch (status) {
     case batch_status::kernel_failed: {
@@ -113,11 +118,9 @@ void run_state::measure(worker_slot& me, interval batch, std::int64_t begin_ns)
   const auto end_ns = since_start();
   const auto took = end_ns - begin_ns;
   me.last_ns = end_ns;
-  // Rarely timed batches stand for those in between.
-  const bool sampled = options_.batches.how == batching::kind::fixed && !me.trace;
-  me.back_to_back = !sampled;
-  const auto weight = sampled ? std::int64_t{fixed_batches_a_measure} : std::int64_t{1};
-  me.busy_ns.add(static_cast<std::uint64_t>(took * weight));
+  me.back_to_back = !sampled(me);
+  me.busy_ns.add(static_cast<std::uint64_t>(took));
+  me.timed.add(1);
   if (me.trace) me.trace->add({trace_kind::batch, begin_ns, end_ns, batch});
   if (options_.batches.how != batching::kind::adaptive) return;
 
@@ -194,6 +197,14 @@ void run_state::wake_thief() noexcept
   } else {
     core_->notify_all();
   }
+}
+
+double run_state::busy_s(const worker_slot& w) const noexcept
+{
+  const auto timed_s = static_cast<double>(w.busy_ns.read()) * 1e-9;
+  const auto timed = w.timed.read();
+  if (!sampled(w) || timed == 0) return timed_s;
+  return timed_s / static_cast<double>(timed) * static_cast<double>(w.batches.read());
 }
 
 double run_state::speed_of(const worker_slot& w) const noexcept

@@ -263,7 +263,7 @@ void run_state::fill_summary()
       const auto& slot = workers_[w];
       ds.batches += slot.batches.read();
       ds.steals += slot.steals.read();
-      ds.busy_s += static_cast<double>(slot.busy_ns.read()) * 1e-9;
+      ds.busy_s += busy_s(slot);
       ds.finished_s = std::max(ds.finished_s, static_cast<double>(slot.last_ns) * 1e-9);
       const auto began = slot.first_ns.load(std::memory_order_relaxed);
       if (began >= 0 && (first < 0 || began < first)) first = began;
@@ -281,6 +281,21 @@ void run_state::fill_summary()
       }
     }
     s.devices.push_back(std::move(ds));
+    if (device.named) add_times(device);
+  }
+  s.terms = times_.terms(s.wall_s);
+}
+
+void run_state::add_times(const device_slot& device)
+{
+  for (auto w = device.first_worker; w < device.first_worker + device.workers; ++w) {
+    const auto& slot = workers_[w];
+    const auto first = slot.first_ns.load(std::memory_order_relaxed);
+    if (first < 0) {
+      times_.add_idle(1);
+    } else {
+      times_.add(1, static_cast<double>(first) * 1e-9, static_cast<double>(slot.last_ns) * 1e-9, busy_s(slot));
+    }
   }
 }
 

@@ -71,6 +71,7 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
                                    [&](const placement_entry& e) { return e.device.value == d; });
     if (named) {
       able += devices_[d].workers;
+      devices_[d].named = true;
       continue;
     }
     grants_.exclude({d});
@@ -241,6 +242,7 @@ work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generatio
     }
   }
   while (!me.under_way.empty() && !device.lost.load(std::memory_order_relaxed)) poll(worker);
+  if (any && sampled(me)) me.last_ns = since_start();  // the last batch may not have been timed
   if (running(device) && !outranked) seal(worker);
   if (any) return work_result::some;
   return me.declined ? work_result::later : work_result::nothing;
@@ -367,7 +369,7 @@ std::vector<std::vector<trace_event>> run_state::trace_events() const
   return all;
 }
 
-std::string run_state::trace_json() const
+std::string run_state::trace_json(const run_summary& of) const
 {
   Expects(finished());  // before that the workers write it
   std::vector<trace_track> tracks;
@@ -376,7 +378,7 @@ std::string run_state::trace_json() const
     if (!workers_[w].trace) return {};
     tracks.push_back({core_->devices()[place.device]->info().name, place.device, place.worker, &*workers_[w].trace});
   }
-  return chrome_trace_json(tracks);
+  return chrome_trace_json(tracks, term_tracks(of, static_cast<std::uint32_t>(devices_.size())));
 }
 
 }  // namespace fastgpu::inline v0::detail

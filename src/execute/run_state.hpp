@@ -24,7 +24,9 @@
 #include "execute/in_flight_board.hpp"
 #include "execute/interval_deque.hpp"
 #include "execute/ledger.hpp"
+#include "model/forecast.hpp"
 #include "observe/trace_buffer.hpp"
+#include "observe/worker_times.hpp"
 
 /// @file
 /// One run: its deques, ledger, grants and partials, and how workers go through them.
@@ -105,9 +107,21 @@ class run_state final : public run_core {
   const run_summary& summary() const noexcept override { return summary_; }
   const void* value() const noexcept override { return result_.get(); }
   std::int64_t width() const noexcept override { return job_->data.width; }
-  std::string trace_json() const override;
+  std::string trace_json() const override { return trace_json(summary_); }
+  /// With the terms of `of`, which this run may be a part of. @pre finished()
+  [[nodiscard]] std::string trace_json(const run_summary& of) const;
   /// Of all workers, where run_options::trace was set. @pre finished()
   [[nodiscard]] std::vector<std::vector<trace_event>> trace_events() const;
+  /// Of the workers of devices that the placement names. @pre finished()
+  [[nodiscard]] const worker_times& times() const noexcept { return times_; }
+  [[nodiscard]] steady_clock::time_point started() const noexcept { return started_; }
+
+  /// What the summary will say of how long the run should take. @pre  Not started.
+  void expect(forecast before)
+  {
+    summary_.predicted = std::move(before.predicted);
+    summary_.not_predicted = std::move(before.why_not);
+  }
 
   /// Gives the placement's ranges to the devices, and ends at once where there is nothing to do.
   void start(const placement& table, double assign_s);
@@ -171,7 +185,8 @@ class run_state final : public run_core {
   struct alignas(64) worker_slot {
     interval_deque deque;
     alignas(64) own_counter done;                        // subtasks; the worker's, as all of these
-    own_counter busy_ns;
+    own_counter busy_ns;  // in batches that were timed,
+    own_counter timed;    // and how many they were
     own_counter batches;
     own_counter steals;
     std::atomic<std::int64_t> first_ns = -1;             // since the start; when it took its first batch
@@ -187,7 +202,7 @@ class run_state final : public run_core {
     std::uint32_t failures_in_a_row = 0;
     std::uint32_t seal_seen = 0;
     std::uint64_t sealed_at_batch = 0;  // of a granted run: when its partial was closed before a long batch
-    std::int64_t last_ns = 0;
+    std::int64_t last_ns = 0;   // when its last batch ended
     std::optional<trace_buffer> trace;
     bool measuring = true;  // this batch is timed
     bool back_to_back = false;  // the next batch begins as the last one ended: at last_ns
@@ -197,6 +212,7 @@ class run_state final : public run_core {
   struct device_slot {
     std::uint32_t first_worker = 0;
     std::uint32_t workers = 0;
+    bool named = false;              // by the placement: it may take part
     std::atomic<bool> lost = false;
     std::uint32_t inside = 0;        // guarded by mutex_: workers between two batches of this device
     bool loss_reported = false;      // guarded by mutex_
@@ -231,7 +247,7 @@ class run_state final : public run_core {
   void show_on_board(std::uint32_t worker, interval more) const noexcept;
   void poll(std::uint32_t worker);
   void count_done(worker_slot& me, interval batch, std::int64_t begin_ns);
-  void report(std::uint32_t worker, batch_status status, interval batch);
+  void report(std::uint32_t worker, batch_status status, interval batch, std::int64_t begin_ns);
   void measure(worker_slot& me, interval batch, std::int64_t begin_ns);
   [[nodiscard]] std::uint32_t batch_size(const worker_slot& me, std::uint32_t left) const noexcept;
   [[nodiscard]] interval next_batch(std::uint32_t worker);
@@ -240,6 +256,13 @@ class run_state final : public run_core {
   [[nodiscard]] interval steal_from_device(std::uint32_t worker);
   [[nodiscard]] std::pair<interval, bool> try_steal_from_device(std::uint32_t worker);
   [[nodiscard]] double speed_of(const worker_slot& w) const noexcept;
+  /// Whether only some of its batches are timed, and stand for those in between.
+  [[nodiscard]] bool sampled(const worker_slot& w) const noexcept
+  {
+    return options_.batches.how == batching::kind::fixed && !w.trace;
+  }
+  /// Seconds that it spent in batches.
+  [[nodiscard]] double busy_s(const worker_slot& w) const noexcept;
 
   /// Ends the run where an exception leaves it with its books (ledger, grants) half written: nobody may see them so.
   /// Declared right after the lock of mutex_.
@@ -274,6 +297,7 @@ class run_state final : public run_core {
   void deliver();
   void take_value();
   void fill_summary();
+  void add_times(const device_slot& device);
 
   ref<cluster_core> core_;
   ref<const job_storage> job_;
@@ -317,6 +341,7 @@ class run_state final : public run_core {
 
   aligned_bytes result_;
   run_summary summary_;                         // written by deliver(), read after delivered_
+  worker_times times_;                          // as summary_
 };
 
 }  // namespace fastgpu::inline v0::detail

@@ -251,7 +251,7 @@ void shared_machinery::deliver()
   of_ = &run;
   fill_summary();
   of_ = nullptr;
-  if (local_ && run.options_.trace) run.trace_ = local_->trace_json();
+  if (local_ && run.options_.trace) run.trace_ = local_->run().trace_json(run.summary_);
   nodes_.clear();
   local_.reset();
   run.how_.saved.reset();  // whoever waits may run the job once more
@@ -290,6 +290,8 @@ void shared_machinery::fill_summary()
   s.seals = mine.seals;
   s.backups = mine.backups;
   s.policy = of_->how_.policy;
+  s.predicted = std::move(of_->how_.expected.predicted);
+  s.not_predicted = std::move(of_->how_.expected.why_not);
   const auto* values = what_.job->data.code->values;
   s.reduction = values == nullptr ? "none" : to_string(of_->options_.reduction);
   s.shape = values == nullptr ? "" : of_->fold_ == fold_kind::ordered ? ordered_shape_name
@@ -303,9 +305,33 @@ void shared_machinery::fill_summary()
     const auto& d = s.devices.back();
     s.batches += d.batches;
     s.steals += d.steals;
+    s.bytes_sent += d.bytes_sent;
+    s.bytes_received += d.bytes_received;
+    s.link_s += d.link_s;
     if (d.subtasks == 0) continue;
     for (const auto& one : n->machine().numeric_classes()) add_class(s.numeric_class, one);
   }
+  s.terms = terms(s.wall_s);
+}
+
+run_terms shared_machinery::terms(double wall_s) const
+{
+  worker_times all;
+  if (local_) {
+    const auto& here = local_->run();
+    all.add(here.times(), std::chrono::duration<double>(here.started() - of_->started_).count());
+  }
+  const auto began_s = seconds{of_->started_.time_since_epoch()}.count;  // on the network's clock
+  for (const auto& n : nodes_) {
+    const auto& node = n->machine();
+    if (!node.took_part()) continue;
+    if (const auto at_work = node.at_work()) {
+      all.add(node.workers(), at_work->first.count - began_s, at_work->last.count - began_s, node.work().busy_s);
+    } else {
+      all.add_idle(node.workers());
+    }
+  }
+  return all.terms(wall_s);
 }
 
 device_summary shared_machinery::summary_of(node_participant& node, device_id id) const
@@ -321,6 +347,9 @@ device_summary shared_machinery::summary_of(node_participant& node, device_id id
   d.steals = work.steals;
   d.retries = work.retries;
   d.busy_s = work.busy_s;
+  d.bytes_sent = node.bytes_sent();
+  d.bytes_received = node.bytes_received();
+  d.link_s = node.link_s();
   if (const auto last = node.machine().last_sealed()) d.finished_s = last->count - started_.count;
   d.lost = node.machine().took_part() && !boss_.joined(node.device()) && !boss_.drained(node.device());
   return d;

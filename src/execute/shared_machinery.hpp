@@ -46,7 +46,7 @@ class local_participant final : public participant {
   void stop();
   [[nodiscard]] bool ended() const { return run_->ended(); }
   [[nodiscard]] const run_summary& summary() const { return (*run_)->summary(); }
-  [[nodiscard]] std::string trace_json() const { return (*run_)->trace_json(); }
+  [[nodiscard]] const run_state& run() const { return **run_; }
   [[nodiscard]] std::optional<seconds> next_tick() const { return joined_ ? std::optional{next_look_} : std::nullopt; }
   void tick();
 
@@ -86,6 +86,10 @@ class node_participant final : public node_user, private remote_host {
   [[nodiscard]] device_id device() const noexcept { return device_; }
   /// It has joined, was refused, or cannot be reached: there is nothing to wait for before the start.
   [[nodiscard]] bool settled() const noexcept { return settled_; }
+  /// Payloads of the run that went to the node and came from it, in bytes, and how long they took: device_summary.
+  [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return sent_meter_->bytes(); }
+  [[nodiscard]] std::uint64_t bytes_received() const noexcept { return bytes_received_; }
+  [[nodiscard]] double link_s() const { return sent_meter_->under_way_s(on_.now()) + received_s_; }
 
   // node_user
   void session_opened(node_link& node) override;
@@ -106,12 +110,16 @@ class node_participant final : public node_user, private remote_host {
   std::vector<packed_piece> pieces(interval range) override;
   result<std::unique_ptr<arrived_values>> unpack(const interval_set& fold_set, payload&& bytes) override;
 
+  network& on_;
   node_link& node_;
   shared_job& what_;
   device_id device_;
   std::function<void()> changed_;
   remote_participant machine_;
   interval_set sent_;  // subtasks whose input this incarnation of the job has there
+  std::shared_ptr<transfer_meter> sent_meter_ = std::make_shared<transfer_meter>();
+  std::uint64_t bytes_received_ = 0;
+  double received_s_ = 0;
   bool settled_ = false;
 };
 
@@ -144,6 +152,7 @@ class shared_machinery final : private coordinator_owner,
   void deliver();
   void fill_summary();
   [[nodiscard]] device_summary summary_of(node_participant& node, device_id id) const;
+  [[nodiscard]] run_terms terms(double wall_s) const;
 
   shared_run* of_;  // null once delivered
   network& net_;

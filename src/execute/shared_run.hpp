@@ -36,6 +36,7 @@ struct shared_start {
   std::string numeric_class;       ///< The only one that may take part; empty: any.
   std::string policy;
   double assign_s = 0;
+  forecast expected;               ///< Where one was asked for.
   std::unique_ptr<checkpoint> saved;  ///< Null: the run has none.
   std::unique_ptr<partial> resumed;   ///< What was in it; null where nothing was.
 };

@@ -80,6 +80,7 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
   }
   const auto& table = given == nullptr ? made : *given;
   how.policy = table.policy;
+  if (options.predict) how.expected = forecast_of(data, table, all, *options.predict);
   for (const auto& entry : table.entries) {
     const auto& info = all.at(entry.device.value);
     if (here(info)) how.local.entries.push_back({entry.device, entry.name, {}, 0});

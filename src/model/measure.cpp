@@ -14,6 +14,7 @@
 #include "execute/choose_fold.hpp"
 #include "execute/device_choice.hpp"
 #include "execute/run_state.hpp"
+#include "model/job_bytes.hpp"
 
 namespace fastgpu::inline v0::detail {
 namespace {
@@ -101,13 +102,6 @@ std::vector<seconds> times_of(const run_state& run)
   return later.size() >= many * (all.size() - later.size()) ? later : all;
 }
 
-double elements_of(const argument& a)
-{
-  double n = 1;
-  for (int d = 0; d < a.rank; ++d) n *= static_cast<double>(a.extent[d]);
-  return n;
-}
-
 }  // namespace
 
 job_profile measure(const ref<cluster_core>& core, const ref<const job_storage>& job, const measure_options& options)
@@ -123,8 +117,7 @@ job_profile measure(const ref<cluster_core>& core, const ref<const job_storage>&
   (void)able_devices({core->describe(data.code)[options.device.value]}, data, true);
 
   job_profile profile;
-  const auto span = std::uint64_t{1} << data.shape.span_log2;
-  profile.subtasks = (data.shape.count + span - 1) / span;
+  profile.subtasks = modelled_subtasks(data.shape);
   if (profile.subtasks == 0) {
     profile.costs.push_back(seconds{1e-9});  // of none
     return profile;
@@ -133,18 +126,7 @@ job_profile measure(const ref<cluster_core>& core, const ref<const job_storage>&
   if (run->summary().outcome == outcome_kind::failed) throw error{run->summary().why};
   profile.costs = times_of(*run);
   if (profile.costs.empty()) throw error{errc::no_usable_device, "measure: no subtask was run"};
-
-  const auto n = static_cast<double>(profile.subtasks);
-  for (std::uint32_t i = 0; i < data.argument_count; ++i) {
-    const auto& a = data.arguments[i];
-    const auto bytes = elements_of(a) * a.element_bytes;
-    if (a.kind == argument_kind::slices) profile.input_bytes += bytes / n;
-    if (a.kind == argument_kind::gather) profile.output_bytes += bytes / n;
-    if (a.kind == argument_kind::broadcast) profile.broadcast_bytes += bytes;
-  }
-  if (data.code->values != nullptr) {
-    profile.value_bytes = static_cast<double>(data.code->values->bytes) * static_cast<double>(data.width);
-  }
+  add_bytes(profile, data);
   return profile;
 }
 

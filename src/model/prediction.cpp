@@ -191,6 +191,25 @@ const char* to_string(run_bound bound) noexcept
   return "work";
 }
 
+prediction& prediction::operator+=(const prediction& next) noexcept
+{
+  if (next.lower_bound.count > lower_bound.count) bound = next.bound;
+  wall.count += next.wall.count;
+  start.count += next.start.count;
+  execute.count += next.execute.count;
+  batching.count += next.batching.count;
+  transfer.count += next.transfer.count;
+  imbalance.count += next.imbalance.count;
+  aggregate.count += next.aggregate.count;
+  low.count += next.low.count;
+  high.count += next.high.count;
+  lower_bound.count += next.lower_bound.count;
+  device_seconds.count += next.device_seconds.count;
+  busy.count += next.busy.count;
+  price += next.price;
+  return *this;
+}
+
 prediction predict(const job_profile& job, const cluster_model& on)
 {
   check(job, on);

@@ -1,8 +1,15 @@
 #include "net/connection.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace fastgpu::inline v0::detail {
+namespace {
+
+constexpr double look_again_s = 1e-4;     // at a socket that payloads have not left: after so long,
+constexpr double look_again_share = 0.125;  // and this part of how long it has taken
+
+}  // namespace
 
 connection::connection(network& on, byte_stream stream, session_self self, connection_owner& owner,
                        session_limits limits)
@@ -14,6 +21,7 @@ connection::connection(network& on, byte_stream stream, session_self self, conne
             [this] {
               enter([this] { session_.tick(); });
             }},
+      look_{on, [this] { look_at_socket(); }},
       alive_{std::make_shared<connection*>(this)}
 {
   stream_.start({[this](std::span<const std::byte> bytes) {
@@ -21,6 +29,7 @@ connection::connection(network& on, byte_stream stream, session_self self, conne
                  },
                  [this](std::size_t bytes) {
                    enter([&] { session_.written(bytes); });
+                   look_at_socket();
                  },
                  [this](const failure& why) {
                    if (closing_) return end_later({});
@@ -48,10 +57,11 @@ void connection::enter(const Step& step)
   rearm();
 }
 
-void connection::send(const message& what, std::shared_ptr<const payload> bytes)
+void connection::send(const message& what, std::shared_ptr<const payload> bytes,
+                      std::shared_ptr<transfer_meter> meter)
 {
   if (over_ || closing_) return;
-  session_.send(what, std::move(bytes));
+  session_.send(what, std::move(bytes), std::move(meter));
   if (!inside_) rearm();
 }
 
@@ -99,9 +109,23 @@ void connection::end_later(const failure& why)
 {
   if (std::exchange(over_, true)) return;
   tick_.set(std::nullopt);
+  look_.set(std::nullopt);
   on_.post([alive = alive_, why] {
     if (auto* self = *alive) self->owner_.closed(*self, why);
   });
+}
+
+void connection::look_at_socket()
+{
+  if (over_ || !session_.waits_for_socket()) return;
+  session_.in_socket(stream_.in_socket());
+  if (!session_.waits_for_socket()) {
+    looks_since_.reset();
+    return look_.set(std::nullopt);
+  }
+  const auto now = on_.now();
+  if (!looks_since_) looks_since_ = now;
+  look_.set(seconds{now.count + std::max(look_again_s, look_again_share * (now.count - looks_since_->count))});
 }
 
 void connection::rearm()

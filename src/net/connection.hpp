@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "net/network.hpp"
@@ -35,7 +36,9 @@ class connection final : private session_events {
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
 
-  void send(const message& what, std::shared_ptr<const payload> bytes = nullptr);
+  /// @param meter  See session::send().
+  void send(const message& what, std::shared_ptr<const payload> bytes = nullptr,
+            std::shared_ptr<transfer_meter> meter = nullptr);
   /// Says goodbye. closed() follows, from elsewhere.
   void close();
   /// Closes at once, for this reason; closed() follows, from elsewhere.
@@ -46,6 +49,8 @@ class connection final : private session_events {
   [[nodiscard]] const std::string& remote() const noexcept { return stream_.remote(); }
   [[nodiscard]] const session::counters& count() const noexcept { return session_.count(); }
   [[nodiscard]] const session_self& peer_self() const noexcept { return session_.peer_self(); }
+  /// See session.
+  [[nodiscard]] double payload_took_s() const noexcept { return session_.payload_took_s(); }
   /// Bytes of payloads that wait to be sent.
   [[nodiscard]] std::uint64_t queued_bytes() const noexcept { return session_.queued_payload_bytes(); }
 
@@ -58,6 +63,8 @@ class connection final : private session_events {
   template <class Step>
   void enter(const Step& step);
   void rearm();
+  /// Whether payloads that are metered have left the socket: nobody tells, so it is looked at again and again.
+  void look_at_socket();
   /// Tells the owner, from a call of its own, that this is over.
   void end_later(const failure& why);
 
@@ -66,6 +73,8 @@ class connection final : private session_events {
   byte_stream stream_;
   session session_;
   alarm tick_;
+  alarm look_;
+  std::optional<seconds> looks_since_;  // what was written is waited for
   std::shared_ptr<connection*> alive_;  // null behind it once this is gone
   bool inside_ = false;   // a call to the session that comes from below
   bool closing_ = false;  // goodbye was said

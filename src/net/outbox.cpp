@@ -1,6 +1,7 @@
 #include "net/outbox.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <gsl/assert>
@@ -40,7 +41,8 @@ std::size_t outbox::add(const message& what)
   return out.size() - begin - frame_header_bytes;
 }
 
-std::size_t outbox::add(const message& what, std::shared_ptr<const payload> bytes)
+std::size_t outbox::add(const message& what, std::shared_ptr<const payload> bytes,
+                        std::shared_ptr<transfer_meter> meter)
 {
   Expects(bytes);
   constexpr std::size_t usual_bytes = 256;
@@ -52,6 +54,10 @@ std::size_t outbox::add(const message& what, std::shared_ptr<const payload> byte
   encoder_.append(what, bulk.head);
   frame_writer::end(begin, bulk.head);
   bulk.bytes = std::move(bytes);
+  if (meter && !bulk.bytes->empty()) {
+    bulk.meter = std::move(meter);
+    ends_.push_back({std::numeric_limits<std::uint64_t>::max(), bulk.meter});
+  }
   bulk_.push_back(std::move(bulk));
   heads_ += bulk_.back().head.size();
   return bulk_.back().head.size() - frame_header_bytes;
@@ -70,10 +76,11 @@ void outbox::finish()
   finishing_ = true;
   early_ = std::vector<std::byte>{};
   bulk_.clear();
+  ends_.resize(ends_taken_);
   heads_ = 0;
 }
 
-std::optional<std::vector<std::byte>> outbox::take()
+std::optional<std::vector<std::byte>> outbox::take(seconds now)
 {
   const bool pieces_may_go = released_ && !bulk_.empty() && in_flight_ <= limits_.window_bytes / 2;
   if (in_flight_ > 0 && !pieces_may_go && !finishing_) return std::nullopt;
@@ -82,14 +89,14 @@ std::optional<std::vector<std::byte>> outbox::take()
     const auto room = limits_.window_bytes - in_flight_ + limits_.piece_bytes;
     const auto& first = bulk_.front();
     out.reserve(out.size() + std::min(room, first.head.size() + first.bytes->size() - first.sent) + frame_header_bytes);
-    while (!bulk_.empty() && in_flight_ + out.size() < limits_.window_bytes) add_bulk(out);
+    while (!bulk_.empty() && in_flight_ + out.size() < limits_.window_bytes) add_bulk(out, now);
   }
   if (out.empty()) return std::nullopt;
   in_flight_ += out.size();
   return out;
 }
 
-void outbox::add_bulk(std::vector<std::byte>& out)
+void outbox::add_bulk(std::vector<std::byte>& out, seconds now)
 {
   auto& first = bulk_.front();
   if (!first.head.empty()) {
@@ -103,7 +110,14 @@ void outbox::add_bulk(std::vector<std::byte>& out)
     const auto begin = frames_.begin(frame_type::piece, out);
     out.insert(out.end(), piece.begin(), piece.end());
     frame_writer::end(begin, out);
+    if (first.meter) {
+      if (first.sent == 0) first.meter->began(now);
+      first.meter->went(piece.size());
+    }
     first.sent += piece.size();
+    if (first.meter && first.sent == first.bytes->size()) {
+      ends_[ends_taken_++].at = written_ + in_flight_ + out.size();
+    }
   }
   if (first.sent == first.bytes->size()) bulk_.pop_front();
 }
@@ -112,6 +126,17 @@ void outbox::written(std::size_t bytes)
 {
   Expects(bytes <= in_flight_);
   in_flight_ -= bytes;
+  written_ += bytes;
+}
+
+void outbox::in_socket(std::size_t bytes, seconds now)
+{
+  if (bytes > written_) return;  // of a handshake, before
+  while (!ends_.empty() && ends_.front().at <= written_ - bytes) {
+    ends_.front().meter->ended(now);
+    ends_.pop_front();
+    --ends_taken_;
+  }
 }
 
 }  // namespace fastgpu::inline v0::detail

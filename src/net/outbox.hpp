@@ -10,6 +10,7 @@
 #include "net/codec.hpp"
 #include "net/frame.hpp"
 #include "net/messages.hpp"
+#include "net/transfer_meter.hpp"
 
 /// @file
 /// What waits to be sent, in which order it goes, and how much may be on its way.
@@ -36,8 +37,9 @@ class outbox {
 
   /// Waits for release_messages(). @return  Bytes of its body.
   std::size_t add(const message& what);
-  /// @return  Bytes of its frame's body, without the payload.
-  std::size_t add(const message& what, std::shared_ptr<const payload> bytes);
+  /// @param meter  Is told when the payload goes and has gone; may be null.
+  /// @return       Bytes of its frame's body, without the payload.
+  std::size_t add(const message& what, std::shared_ptr<const payload> bytes, std::shared_ptr<transfer_meter> meter);
 
   /// From now on messages go, those that have waited first.
   void release_messages();
@@ -45,9 +47,13 @@ class outbox {
   void finish();
 
   /// What goes now, if anything does.
-  [[nodiscard]] std::optional<std::vector<std::byte>> take();
+  [[nodiscard]] std::optional<std::vector<std::byte>> take(seconds now);
   /// So much of what was taken has been written.
   void written(std::size_t bytes);
+  /// A payload with a meter has been written to its end: in_socket() is waited for.
+  [[nodiscard]] bool waits_for_socket() const noexcept { return !ends_.empty() && ends_.front().at <= written_; }
+  /// So much of what was written has not left the socket.
+  void in_socket(std::size_t bytes, seconds now);
 
   /// Of payloads, what was not taken yet.
   [[nodiscard]] std::uint64_t waiting() const noexcept
@@ -67,9 +73,15 @@ class outbox {
   struct bulk_message {
     std::vector<std::byte> head;  ///< Its frame; the number is set when it goes.
     std::shared_ptr<const payload> bytes;
+    std::shared_ptr<transfer_meter> meter;
     std::size_t sent = 0;
   };
-  void add_bulk(std::vector<std::byte>& out);
+  /// Of a payload with a meter.
+  struct payload_end {
+    std::uint64_t at;  ///< Among all bytes that were ever taken; the largest number until it was taken whole.
+    std::shared_ptr<transfer_meter> meter;
+  };
+  void add_bulk(std::vector<std::byte>& out, seconds now);
 
   outbox_limits limits_;
   encoder encoder_;
@@ -80,6 +92,9 @@ class outbox {
   std::deque<bulk_message> bulk_;
   std::uint64_t heads_ = 0;  // bytes of all in bulk_
   std::uint64_t in_flight_ = 0;
+  std::uint64_t written_ = 0;        // ever
+  std::deque<payload_end> ends_;     // that have not left the socket, in their order
+  std::size_t ends_taken_ = 0;       // of them, the first ones
   bool released_ = false;
   bool finishing_ = false;
 };

@@ -79,6 +79,8 @@ struct session::impl {
   double taken_s = 0;      // when the peer took something last, or was given the first of what it has not taken
   double progress_s = 0;   // when the bytes of a frame were counted last
   std::uint64_t progress_from = 0;  // bytes received then
+  double announced_s = 0;  // when the payload that comes was announced
+  double took_s = 0;       // and how long the last one took
   int depth = 0;           // calls into the session that have not returned
 
   impl(environment& w, session_events& e, session_self s, peer_identity p, session_limits l)
@@ -121,9 +123,10 @@ struct session::impl {
   void pump()
   {
     while (now != state::closed) {
-      auto bytes = out.take();
+      const auto time = world.now();
+      auto bytes = out.take(time);
       if (!bytes) break;
-      sent_s = world.now().count;
+      sent_s = time.count;
       if (out.in_flight() == bytes->size()) taken_s = sent_s;
       counted.bytes_sent += bytes->size();
       events.write(*std::move(bytes));
@@ -281,7 +284,11 @@ struct session::impl {
     }
     auto said = decode(type, body.subspan(sizeof(std::uint64_t)));
     if (!said) return refuse_breach(said.error().detail);
-    if (bytes > 0) return inbox.begin(std::move(said).value(), bytes);
+    if (bytes > 0) {
+      announced_s = world.now().count;
+      return inbox.begin(std::move(said).value(), bytes);
+    }
+    took_s = 0;
     ++counted.messages_received;
     events.received(std::move(said).value(), {});
   }
@@ -295,6 +302,7 @@ struct session::impl {
     }
     if (!inbox.complete()) return;
     auto whole = inbox.take();
+    took_s = world.now().count - announced_s;
     ++counted.messages_received;
     events.received(std::move(whole.what), std::move(whole.bytes));
   }
@@ -416,7 +424,7 @@ void session::ended(const failure& why)
   s.end(s.about_peer(errc::node_lost, "connection lost: " + detail));
 }
 
-void session::send(const message& what, std::shared_ptr<const payload> bytes)
+void session::send(const message& what, std::shared_ptr<const payload> bytes, std::shared_ptr<transfer_meter> meter)
 {
   auto& s = *impl_;
   Expects(!bytes || dispatch_table[what.index()].may_carry_payload);
@@ -424,7 +432,7 @@ void session::send(const message& what, std::shared_ptr<const payload> bytes)
   const impl::entry entered{s};
   std::size_t body_bytes = 0;
   try {
-    body_bytes = bytes ? s.out.add(what, std::move(bytes)) : s.out.add(what);
+    body_bytes = bytes ? s.out.add(what, std::move(bytes), std::move(meter)) : s.out.add(what);
   } catch (const std::bad_alloc&) {  // half a frame may lie in the outbox: nothing can follow it
     return s.end({std::make_error_code(std::errc::not_enough_memory), "there is no memory for what is to be sent"});
   }
@@ -477,6 +485,9 @@ bool session::open() const noexcept { return impl_->now == state::ready; }
 bool session::suspect() const noexcept { return impl_->suspect; }
 const peer_identity& session::peer() const noexcept { return impl_->peer; }
 const session_self& session::peer_self() const noexcept { return impl_->their_self; }
+bool session::waits_for_socket() const noexcept { return impl_->out.waits_for_socket(); }
+void session::in_socket(std::size_t bytes) { impl_->out.in_socket(bytes, impl_->world.now()); }
+double session::payload_took_s() const noexcept { return impl_->took_s; }
 std::uint64_t session::queued_payload_bytes() const noexcept { return impl_->out.waiting(); }
 
 const session::counters& session::count() const noexcept { return impl_->counted; }

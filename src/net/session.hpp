@@ -15,6 +15,7 @@
 #include "net/messages.hpp"
 #include "net/payload_inbox.hpp"
 #include "net/peer.hpp"
+#include "net/transfer_meter.hpp"
 
 /// @file
 /// A session: the protocol between two authenticated processes, without a socket or a clock of its own.
@@ -99,8 +100,16 @@ class session {
   /// session with errc::internal: see out_of_bounds(). A payload, though an empty one, is what makes a message one
   /// "with a payload".
   ///
+  /// @param meter  Of the payload: from when its first piece goes to write() until in_socket() says that it has left.
+  ///               Where the session ends before, nothing is told.
   /// @pre  No bytes with a message that carries none, by the dispatch table.
-  void send(const message& what, std::shared_ptr<const payload> bytes = nullptr);
+  void send(const message& what, std::shared_ptr<const payload> bytes = nullptr,
+            std::shared_ptr<transfer_meter> meter = nullptr);
+
+  /// Whether a payload that was sent with a meter has been written, and in_socket() should say that it has left.
+  [[nodiscard]] bool waits_for_socket() const noexcept;
+  /// So much of what was written() is still in this machine's socket.
+  void in_socket(std::size_t bytes);
 
   /// Says goodbye, behind all messages without a payload, and closes as soon as that is written. Payloads that wait, or
   /// are not sent to their ends, will not be.
@@ -123,6 +132,10 @@ class session {
     std::uint64_t bytes_received = 0;
   };
   [[nodiscard]] const counters& count() const noexcept;
+
+  /// How long the payload that received() is given took to come, from its announcement to its last piece: 0 where all
+  /// of it came at once. Valid in that call.
+  [[nodiscard]] double payload_took_s() const noexcept;
 
   /// Of payloads that were sent, what has not begun its way yet.
   [[nodiscard]] std::uint64_t queued_payload_bytes() const noexcept;

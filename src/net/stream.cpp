@@ -1,7 +1,10 @@
 #include "net/stream.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <new>
@@ -121,6 +124,15 @@ void byte_stream::transport::was_written(const boost::system::error_code& why, s
   });
 }
 
+std::size_t byte_stream::transport::in_socket() noexcept
+{
+  if (over_) return 0;
+  int bytes = 0;  // Unix sockets do not know the first question
+  const auto socket = descriptor();
+  if (::ioctl(socket, SIOCOUTQNSD, &bytes) != 0 && ::ioctl(socket, SIOCOUTQ, &bytes) != 0) return 0;
+  return static_cast<std::size_t>(std::max(bytes, 0));
+}
+
 void byte_stream::transport::close()
 {
   if (closing_ || over_) return;
@@ -206,6 +218,7 @@ byte_stream::~byte_stream()
 void byte_stream::start(stream_handlers handlers) { via_->start(std::move(handlers)); }
 void byte_stream::write(std::vector<std::byte> bytes) { via_->write(std::move(bytes)); }
 std::size_t byte_stream::unwritten() const noexcept { return via_->unwritten(); }
+std::size_t byte_stream::in_socket() const noexcept { return via_->in_socket(); }
 bool byte_stream::over() const noexcept { return via_->over(); }
 void byte_stream::close() { via_->close(); }
 void byte_stream::abort() noexcept { via_->abort(); }
@@ -246,6 +259,7 @@ class plain_transport final : public byte_stream::transport {
     boost::system::error_code ignored;
     socket_.shutdown(asio::socket_base::shutdown_send, ignored);
   }
+  int descriptor() noexcept override { return socket_.native_handle(); }
   void cut() noexcept override
   {
     boost::system::error_code ignored;

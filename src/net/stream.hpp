@@ -52,6 +52,10 @@ class byte_stream {
   /// writes looks at unwritten() or counts what `written` says.
   void write(std::vector<std::byte> bytes);
   [[nodiscard]] std::size_t unwritten() const noexcept;
+  /// Bytes that were written and are still in this machine's socket: over TCP what was not sent yet (what was sent and
+  /// not acknowledged is not among them, since an acknowledgement may be delayed), over a Unix socket what the peer has
+  /// not read. In bytes of the socket, which TLS makes a little more.
+  [[nodiscard]] std::size_t in_socket() const noexcept;
   /// It has ended or failed, or was aborted: nothing is called any more.
   [[nodiscard]] bool over() const noexcept;
 

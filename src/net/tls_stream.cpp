@@ -295,6 +295,7 @@ class tls_transport final : public byte_stream::transport {
     send_produced();  // The peer's farewell is seen by the read that is under way.
   }
 
+  int descriptor() noexcept override { return socket_.native_handle(); }
   void cut() noexcept override
   {
     done_ = nullptr;

@@ -44,6 +44,7 @@ class byte_stream::transport : public std::enable_shared_from_this<byte_stream::
   void orphan() noexcept;
 
   [[nodiscard]] std::size_t unwritten() const noexcept { return unwritten_; }
+  [[nodiscard]] std::size_t in_socket() noexcept;
   [[nodiscard]] bool over() const noexcept { return over_; }
 
   peer_identity peer{};
@@ -58,6 +59,7 @@ class byte_stream::transport : public std::enable_shared_from_this<byte_stream::
   virtual void write_some(std::span<const boost::asio::const_buffer> of) = 0;           // was_written
   virtual void shut_down() = 0;                                                         // none
   virtual void cut() noexcept = 0;
+  [[nodiscard]] virtual int descriptor() noexcept = 0;
   /// What an error of this transport means.
   [[nodiscard]] virtual failure explain(const boost::system::error_code& why) const;
 

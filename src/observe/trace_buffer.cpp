@@ -1,7 +1,11 @@
 #include "observe/trace_buffer.hpp"
 
+#include <cmath>
+#include <utility>
+
 #include "detail/format.hpp"
 #include "observe/json.hpp"
+#include "observe/term_rows.hpp"
 
 namespace fastgpu::inline v0::detail {
 namespace {
@@ -20,7 +24,19 @@ const char* name_of(trace_kind kind)
 
 }  // namespace
 
-std::string chrome_trace_json(const std::vector<trace_track>& tracks)
+std::vector<slice_track> term_tracks(const run_summary& of, std::uint32_t group_number)
+{
+  if (!of.predicted) return {};
+  slice_track predicted{"terms of the run", group_number, "predicted", 0, {}};
+  slice_track measured{"terms of the run", group_number, "measured", 1, {}};
+  for (const auto& row : rows_of(of.terms, *of.predicted)) {
+    predicted.slices.emplace_back(row.name, row.predicted_s);
+    measured.slices.emplace_back(row.name, row.measured_s);
+  }
+  return {std::move(predicted), std::move(measured)};
+}
+
+std::string chrome_trace_json(const std::vector<trace_track>& tracks, const std::vector<slice_track>& terms)
 {
   std::string text = R"({"displayTimeUnit":"ms","traceEvents":[)";
   bool first = true;
@@ -45,6 +61,20 @@ std::string chrome_trace_json(const std::vector<trace_track>& tracks)
     if (track.buffer->dropped() != 0) {
       add(format(R"({"ph":"i","name":"%llu events not kept",%s,"ts":0,"s":"t"})",
                  static_cast<unsigned long long>(track.buffer->dropped()), place.c_str()));
+    }
+  }
+  for (const auto& track : terms) {
+    const auto group = json::serialize(json::string{track.group});
+    const auto name = json::serialize(json::string{track.name});
+    const auto place = format(R"("pid":%u,"tid":%u)", track.group_number, track.number);
+    add(format(R"({"ph":"M","name":"process_name","pid":%u,"args":{"name":%s}})", track.group_number, group.c_str()));
+    add(format(R"({"ph":"M","name":"thread_name",%s,"args":{"name":%s}})", place.c_str(), name.c_str()));
+    double begin_us = 0;
+    for (const auto& [term, term_s] : track.slices) {
+      if (!std::isfinite(term_s)) continue;
+      add(format(R"({"ph":"X","name":"%s",%s,"ts":%s,"dur":%s})", term, place.c_str(), fixed(begin_us, 3).c_str(),
+                 fixed(term_s * 1e6, 3).c_str()));
+      begin_us += term_s * 1e6;
     }
   }
   return text + "\n]}\n";

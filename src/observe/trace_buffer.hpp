@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <fastgpu/observe/summary.hpp>
 #include <fastgpu/subtask.hpp>
 
 /// @file
@@ -48,7 +50,20 @@ struct trace_track {
   const trace_buffer* buffer = nullptr;
 };
 
+/// One track of slices that follow each other: a run's terms.
+struct slice_track {
+  std::string group;
+  std::uint32_t group_number = 0;  ///< Other than that of any device.
+  std::string name;
+  std::uint32_t number = 0;
+  std::vector<std::pair<const char*, double>> slices;  ///< Seconds, from the run's start on.
+};
+
+/// The run's terms as they were predicted, and below as they were measured; none without a prediction.
+[[nodiscard]] std::vector<slice_track> term_tracks(const run_summary& of, std::uint32_t group_number);
+
 /// Chrome's trace event format, "JSON object" form; Perfetto opens it.
-[[nodiscard]] std::string chrome_trace_json(const std::vector<trace_track>& tracks);
+[[nodiscard]] std::string chrome_trace_json(const std::vector<trace_track>& tracks,
+                                            const std::vector<slice_track>& terms = {});
 
 }  // namespace fastgpu::inline v0::detail

@@ -115,6 +115,13 @@ void session::add_summary(const fastgpu::run_summary& next)
   total.wall_s += before.wall_s;
   total.assign_s += before.assign_s;
   total.aggregate_s += before.aggregate_s;
+  total.terms += before.terms;
+  if (before.predicted && total.predicted) {
+    *total.predicted += *before.predicted;
+  } else {
+    total.predicted.reset();
+    if (total.not_predicted.empty()) total.not_predicted = before.not_predicted;
+  }
   total.subtasks += before.subtasks;
   total.committed += before.committed;
   total.batches += before.batches;
@@ -124,6 +131,9 @@ void session::add_summary(const fastgpu::run_summary& next)
   total.fenced += before.fenced;
   total.seals += before.seals;
   total.backups += before.backups;
+  total.bytes_sent += before.bytes_sent;
+  total.bytes_received += before.bytes_received;
+  total.link_s += before.link_s;
   for (std::size_t d = 0; d < std::min(total.devices.size(), before.devices.size()); ++d) {
     auto& device = total.devices[d];
     const auto& earlier = before.devices[d];
@@ -135,6 +145,9 @@ void session::add_summary(const fastgpu::run_summary& next)
     device.busy_s += earlier.busy_s;
     device.finished_s += earlier.finished_s;
     device.lost = device.lost || earlier.lost;
+    device.bytes_sent += earlier.bytes_sent;
+    device.bytes_received += earlier.bytes_received;
+    device.link_s += earlier.link_s;
   }
   summary_ = std::move(total);
 }
@@ -176,6 +189,9 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
                   "Seconds after which a node's worker that hangs in a batch is killed and its work done again")
       ->check(above_zero("SECONDS"))
       ->group(group);
+  app_.add_flag("--predict", predict_,
+                "Say by term what a run should have taken, from the speeds of earlier ones: with --repeat, from the second on")
+      ->group(group);
   app_.add_flag("--progress", progress_, "Show a progress bar, on a terminal")->group(group);
   app_.add_option("--trace", trace_, "Write what happened when as Chrome trace JSON (open it in Perfetto)")
       ->group(group);
@@ -193,6 +209,7 @@ int command_line::run(int argc, char** argv, const std::function<bool(session&)>
     }
     app_.parse(argc, argv);
     options_.checkpoint = checkpoint_;
+    if (predict_) options_.predict.emplace();
     if (!options_.checkpoint.empty() && repeat_ > 1) {
       throw usage_error{"--checkpoint with --repeat: the second time nothing would be left to do"};
     }

@@ -135,6 +135,7 @@ class command_line {
   std::string checkpoint_;
   int repeat_ = 1;
   bool progress_ = false;
+  bool predict_ = false;
   std::string trace_;
   std::string log_level_ = "warning";
   std::string json_;

@@ -202,6 +202,21 @@ TEST(Programs, SayVerifiedOnStandardOutputAndNothingOnStandardError)
   }
 }
 
+TEST(Programs, HoldPredictionsAgainstRuns)
+{
+  const auto end = run("nas_ep", {"--class", "S", "--devices", "host:1", "--repeat", "2", "--predict", "--json", "-"});
+  EXPECT_EQ(end.status, 0);
+  const auto report = report_of(end);
+  const auto& runs = report.at("runs").as_array();
+  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_TRUE(runs[0].at("run").at("predicted").is_null());
+  EXPECT_EQ(runs[0].at("run").at("not_predicted"), "device 0 (host:1) has not been measured at this kernel");
+  EXPECT_GT(runs[1].at("run").at("predicted").at("wall_s").to_number<double>(), 0);
+  EXPECT_NE(end.err.find("no prediction: device 0 (host:1) has not been measured at this kernel\n"), std::string::npos);
+  EXPECT_NE(end.err.find("\nexecute  "), std::string::npos) << end.err;
+  EXPECT_EQ(run("nas_ep", {"--class", "S"}).out.find("predict"), std::string::npos);
+}
+
 TEST(Programs, ReportEachRepetition)
 {
   for (const auto& program : all_programs) {

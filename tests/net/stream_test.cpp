@@ -134,6 +134,7 @@ TEST_F(Stream, SaysHowMuchWaitsForAPeerThatDoesNotRead)
   world.run_for(200ms);
   EXPECT_GT(here.stream.unwritten(), 16u << 20);
   EXPECT_EQ(here.stream.unwritten() + here.written, 32u << 20);
+  EXPECT_GT(here.stream.in_socket(), 0u);
   EXPECT_FALSE(here.ended);  // whether that is too much, its owner decides
   here.stream.close();
   EXPECT_TRUE(world.run_until([&] { return here.ended.has_value(); }, 4s));  // after its two seconds
@@ -156,7 +157,10 @@ TEST_F(Stream, EndsWhereThePeerTakesNothingForTheDeadTime)
   auto& stuck = *node.streams.front();
   stuck.stream.write(std::vector<std::byte>(64 << 20));
   const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(stuck.stream.in_socket(), 0u);  // nothing was written yet
+  EXPECT_TRUE(world.run_until([&] { return stuck.stream.in_socket() > 0; }));
   EXPECT_TRUE(world.run_until([&] { return stuck.ended.has_value(); }));
+  EXPECT_EQ(stuck.stream.in_socket(), 0u);
   EXPECT_GE(std::chrono::steady_clock::now() - begin, 900ms);
   EXPECT_LE(std::chrono::steady_clock::now() - begin, 6s);
   EXPECT_EQ(stuck.ended->code, errc::node_lost);

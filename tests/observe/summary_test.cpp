@@ -99,6 +99,86 @@ TEST(Summary, EndsEveryLineHoweverLongAName)
   EXPECT_NE(text.find(s.why.detail), std::string::npos);
 }
 
+TEST(Summary, HoldsItsPredictionAgainstTheRun)
+{
+  run_summary s;
+  s.wall_s = 0.5;
+  s.reduction = "none";
+  s.terms = {.start_s = 0.001, .execute_s = 0.4, .waiting_s = 0.03, .imbalance_s = 0.049, .aggregate_s = 0.02};
+  s.predicted.emplace();
+  s.predicted->wall = fastgpu::seconds{0.475};
+  s.predicted->start = fastgpu::seconds{0.002};
+  s.predicted->execute = fastgpu::seconds{0.4};
+  s.predicted->batching = fastgpu::seconds{0.01};
+  s.predicted->transfer = fastgpu::seconds{0.02};
+  s.predicted->imbalance = fastgpu::seconds{0.043};
+  EXPECT_EQ(to_text(s),
+            "done in 0.500 s: 0 subtasks in 0 batches, 0 steals, 0 retries\n"
+            "ms             predicted      measured     error\n"
+            "start              2.000         1.000    +0.2 %\n"
+            "execute          410.000       400.000    +2.0 %\n"
+            "waiting           20.000        30.000    -2.0 %\n"
+            "imbalance         43.000        49.000    -1.2 %\n"
+            "aggregate          0.000        20.000    -4.0 %\n"
+            "wall             475.000       500.000    -5.0 %\n"
+            "device  name                subtasks   share    batches   steals  retries    busy s  done at s\n");
+}
+
+TEST(Summary, SaysWhyThereIsNoPrediction)
+{
+  run_summary s;
+  s.not_predicted = "device 0 (host:1) has not been measured at this kernel";
+  EXPECT_NE(to_text(s).find("\nno prediction: device 0 (host:1) has not been measured at this kernel\n"),
+            std::string::npos);
+}
+
+TEST(Summary, TellsBytesWhereSomeWent)
+{
+  auto s = some_summary();
+  s.devices[1].bytes_sent = 1'234'567;
+  s.devices[1].bytes_received = 800;
+  s.devices[1].link_s = 0.0125;
+  const auto text = to_text(s);
+  EXPECT_NE(text.find("0.750  lost  1.23 MB to it, 800 B from it, link 0.013 s\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("1.200\n"), std::string::npos) << text;
+}
+
+TEST(Summary, HasTermsAndBytesInJson)
+{
+  auto s = some_summary();
+  s.terms = {.start_s = 1, .execute_s = 2, .waiting_s = 3, .imbalance_s = 4, .aggregate_s = 5};
+  s.bytes_sent = 7;
+  s.bytes_received = 8;
+  s.link_s = 0.5;
+  s.devices[0].bytes_sent = 7;
+  s.devices[0].bytes_received = 8;
+  s.devices[0].link_s = 0.5;
+  auto parsed = fastgpu::detail::json::parse(to_json(s)).as_object();
+  const std::vector<std::pair<const char*, double>> terms{
+      {"start_s", 1}, {"execute_s", 2}, {"waiting_s", 3}, {"imbalance_s", 4}, {"aggregate_s", 5}};
+  for (const auto& [key, value] : terms) EXPECT_EQ(parsed.at("terms").at(key).to_number<double>(), value) << key;
+  EXPECT_TRUE(parsed.at("predicted").is_null());
+  EXPECT_EQ(parsed.at("not_predicted"), "");
+  for (const auto& where : {parsed, parsed.at("devices").at(0).as_object()}) {
+    EXPECT_EQ(where.at("bytes_sent").to_number<std::uint64_t>(), 7u);
+    EXPECT_EQ(where.at("bytes_received").to_number<std::uint64_t>(), 8u);
+    EXPECT_EQ(where.at("link_s").to_number<double>(), 0.5);
+  }
+  s.predicted.emplace();
+  s.predicted->wall = fastgpu::seconds{2.5};
+  s.predicted->batching = fastgpu::seconds{0.25};
+  s.predicted->bound = fastgpu::run_bound::transfer;
+  parsed = fastgpu::detail::json::parse(to_json(s)).as_object();
+  const auto& predicted = parsed.at("predicted").as_object();
+  EXPECT_EQ(predicted.at("wall_s").to_number<double>(), 2.5);
+  EXPECT_EQ(predicted.at("batching_s").to_number<double>(), 0.25);
+  EXPECT_EQ(predicted.at("bound"), "transfer");
+  for (const auto* key : {"low_s", "high_s", "start_s", "execute_s", "transfer_s", "imbalance_s", "aggregate_s",
+                          "lower_bound_s"}) {
+    EXPECT_TRUE(predicted.contains(key)) << key;
+  }
+}
+
 TEST(Summary, IsOneJsonObject)
 {
   namespace json = fastgpu::detail::json;

@@ -18,6 +18,7 @@ namespace {
 
 using fastgpu::interval;
 using fastgpu::detail::chrome_trace_json;
+using fastgpu::detail::term_tracks;
 using fastgpu::detail::trace_buffer;
 using fastgpu::detail::trace_kind;
 namespace json = fastgpu::detail::json;
@@ -122,6 +123,31 @@ TEST(Trace, CountsWhatIsBeyondItsBound)
   EXPECT_EQ(events_of(text).size(), bound + 1);
 }
 
+TEST(Trace, ShowsThePredictionBesideTheRun)
+{
+  fastgpu::run_summary s;
+  EXPECT_TRUE(term_tracks(s, 3).empty());
+  s.terms = {.start_s = 0.001, .execute_s = 0.4, .waiting_s = 0, .imbalance_s = 0.049, .aggregate_s = 0.02};
+  s.predicted.emplace();
+  s.predicted->start = fastgpu::seconds{0.002};
+  s.predicted->execute = fastgpu::seconds{0.3};
+  s.predicted->batching = fastgpu::seconds{0.1};
+  trace_buffer none;
+  const auto events = events_of(chrome_trace_json({{"host:1", 0, 0, &none}}, term_tracks(s, 3)));
+  ASSERT_EQ(events.size(), 10u);
+  const std::vector<std::string> names{"start", "execute", "waiting", "imbalance", "aggregate"};
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].phase, "X");
+    EXPECT_EQ(events[i].name, names[i % 5]);
+    EXPECT_EQ(events[i].device, 3u);
+    EXPECT_EQ(events[i].worker, i / 5);
+  }
+  EXPECT_NEAR(events[1].begin_us, 2'000, 1e-3);
+  EXPECT_NEAR(events[1].length_us, 400'000, 1e-3);
+  EXPECT_NEAR(events[8].begin_us, 401'000, 1e-3);
+  EXPECT_NEAR(events[8].length_us, 49'000, 1e-3);
+}
+
 TEST(Trace, IsJsonInEveryLocale)
 {
   const std::string former = std::setlocale(LC_ALL, nullptr);
@@ -221,6 +247,25 @@ TEST(Trace, OfARunWithFaultsShowsThem)
   }
   fastgpu::set_log(fastgpu::log_level::warning);
   EXPECT_TRUE(any_fault);
+}
+
+TEST(Trace, OfARunThatWasPredictedShowsItsTerms)
+{
+  fastgpu::cluster cluster{"host:2"};
+  const auto job = fastgpu::make_job(
+      fastgpu::space{10'000, fastgpu::by_size{100}}, [](std::uint64_t i) { return 1.0 / static_cast<double>(1 + i); },
+      fastgpu::reduced(fastgpu::sum<double>{}));
+  fastgpu::run_options options;
+  options.trace = true;
+  options.predict.emplace();
+  const auto terms = [&] {
+    auto run = fastgpu::execute(cluster, job, options);
+    (void)run.wait();
+    const auto events = events_of(run.trace_json());
+    return std::count_if(events.begin(), events.end(), [](const parsed_event& e) { return e.device == 1; });
+  };
+  EXPECT_EQ(terms(), 0);
+  EXPECT_EQ(terms(), 10);
 }
 
 TEST(Trace, OfARunThatDoesNotRecordIsEmpty)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <fastgpu/assign/policy.hpp>
@@ -8,6 +9,7 @@
 #include <fastgpu/config.hpp>
 #include <fastgpu/execute/file_name.hpp>
 #include <fastgpu/job.hpp>
+#include <fastgpu/model/prediction.hpp>
 #include <fastgpu/run.hpp>
 #include <fastgpu/seconds.hpp>
 
@@ -46,6 +48,10 @@ struct run_options {
   /// and with cluster_options::isolate. A kernel within this process cannot be stopped.
   seconds subtask_timeout{};
   bool mix_numeric_classes = false;  ///< Let an ordered floating-point reduction use devices that round differently.
+  /// Say before the run how long it will take; summary and trace hold it against what it took. It takes the speeds at
+  /// which each device of the placement has run the kernel before, in this cluster: where one is missing the summary
+  /// says so instead. Without: nothing of this is done.
+  std::optional<predict_options> predict{};
   bool trace = false;                     ///< Record what happens when; see run::trace_json().
   std::uint64_t forest_bytes_max = std::uint64_t{1} << 30;  ///< Bound of an ordered reduction's partials.
   /// A file of what is committed, from which the run goes on if it is there; it stays when the run is done, so that the
@@ -89,7 +95,8 @@ template <class Value, int N>
 /// @param table   Where subtasks start; from assign(), or edited.
 /// @throws error  errc::placement_mismatch where `table` is for another job's shape, leaves subtasks out, gives some
 ///                twice, or names a device that is not there. errc::unsupported_reduction, errc::partial_too_large,
-///                errc::kernel_not_registered. errc::checkpoint_error.
+///                errc::kernel_not_registered. errc::checkpoint_error. errc::invalid_argument for a negative time or
+///                rate in the options.
 template <class Value, int N>
 [[nodiscard]] run<Value> execute(cluster& on, const job<Value, N>& what, const placement& table,
                                  const run_options& options = {})

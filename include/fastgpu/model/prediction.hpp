@@ -63,6 +63,14 @@ struct cluster_model {
   double uplink_bytes_per_second = 0;  ///< Of the starting process's link, for all nodes together; 0: no bound.
 };
 
+/// What a run is predicted with, where it is to be: run_options::predict. Speeds come from earlier runs.
+struct predict_options {
+  run_costs costs{};
+  seconds batch{};                ///< What a batch takes beyond its subtasks, where the measured speeds do not have it.
+  seconds latency{};              ///< Of nodes: there and back,
+  double bytes_per_second = 3e8;  ///< and of each one's link. Above 0.
+};
+
 /// What decides how long a run takes.
 enum class run_bound : std::uint8_t { work, longest_subtask, transfer };
 [[nodiscard]] FASTGPU_API const char* to_string(run_bound bound) noexcept;
@@ -86,6 +94,9 @@ struct prediction {
   seconds device_seconds{};  ///< Of all devices, busy or not, for as long as the run takes.
   seconds busy{};            ///< Of all workers, in subtasks and batches.
   double price = 0;          ///< Of all nodes for as long as the run takes.
+
+  /// Those of runs one after the other; the bound is that of the longer one's.
+  FASTGPU_API prediction& operator+=(const prediction& next) noexcept;
 };
 
 /// Subtasks are taken as they are with stealing: whoever is free takes the next one. Then what is left at the end is
