@@ -95,18 +95,15 @@ point run_point(const program_call& call, const std::string& devices, const fast
   }
   (void)program::probe_job(call.name, options, probe);
   if (probe.summaries.empty()) throw std::runtime_error{what + " does not run"};
-  std::vector<double> walls;
   std::vector<fastgpu::prediction> predictions;
-  for (std::size_t i = 0; i < probe.summaries.size(); ++i) {
-    walls.push_back(probe.summaries[i].wall_s);
-    predictions.push_back(fastgpu::predict(probe.profiles[i], on));
-  }
+  for (const auto& profile : probe.profiles) predictions.push_back(fastgpu::predict(profile, on));
   std::sort(predictions.begin(), predictions.end(), [](const auto& a, const auto& b) { return a.wall.count < b.wall.count; });
   point found{.what = what};
   found.at = {{"subtasks", static_cast<double>(probe.profiles[0].subtasks)}, {"workers", 0}};
   for (const auto& d : on.nodes[0].devices) found.at.back().second += d.workers;
   found.predicted = predictions[predictions.size() / 2];
-  found.measured_s = median_of(walls);
+  found.measured_s = middle_run(probe.summaries).wall_s;
+  found.terms = middle_run(probe.summaries).terms;
   return found;
 }
 

@@ -76,6 +76,22 @@ point run_point(const shape_of_point& p, const fastgpu::calibration& links)
               {"bytes_of_subtask", bytes}};
   found.predicted = fastgpu::predict(profile, on);
   found.measured_s = s.wall_s;
+  found.terms = s.terms;
+  double mean = 0;
+  for (const auto cost : profile.costs) mean += cost.count / static_cast<double>(profile.costs.size());
+  found.at.emplace_back("devices", double{1} * p.nodes * p.gpus);
+  found.at.emplace_back("work_s", mean * static_cast<double>(subtasks));
+
+  // Formula 1 with T_task of the sample, and T_comm = D / B as formula 2 has it, against busy and link time added up.
+  const auto t_task = mean * static_cast<double>(subtasks) / (p.nodes * p.gpus);
+  const auto t_comm = bytes * static_cast<double>(subtasks) / p.nodes / link.bytes_per_second;
+  const auto formula =
+      fastgpu::t_total({.N = p.nodes, .M = p.gpus, .T_task = seconds{t_task}, .T_comm = seconds{t_comm}});
+  double busy_s = 0;
+  for (const auto& d : s.devices) busy_s += d.busy_s;
+  found.occupied = {formula.total().count, busy_s + s.link_s};
+  found.at.emplace_back("link_predicted_s", formula.links.count);
+  found.at.emplace_back("link_measured_s", s.link_s);
   return found;
 }
 
@@ -90,10 +106,15 @@ findings sweep_nodes(const sweep_options& options)
   }();
   for (const auto& p : points_of(options.smoke)) found.points.push_back(run_point(p, links));
   std::vector<double> errors;
-  for (const auto& p : found.points) errors.push_back(p.error());
+  std::vector<double> occupied;
+  for (const auto& p : found.points) {
+    errors.push_back(p.error());
+    occupied.push_back(p.occupied->predicted_s / p.occupied->measured_s - 1);
+  }
   const auto e = summarize(errors);
   found.promises = {{"wall-clock model, median error", e.median, 0.10},
-                    {"wall-clock model, 90th percentile", e.p90, 0.20}};
+                    {"wall-clock model, 90th percentile", e.p90, 0.20},
+                    {"formulas 1 and 2 against busy and link time, median error", summarize(occupied).median, 0.05}};
   char note[160];
   std::snprintf(note, sizeof note, "bias %+.1f %%, worst %.1f %%; links %.3g B/s and %.2g s, uplink %.3g B/s",
                 100 * e.bias, 100 * e.worst, links.model.nodes.at(0).bytes_per_second,
@@ -113,14 +134,15 @@ findings sweep_transfers(const sweep_options& options)
     const std::vector<std::uint64_t> data(static_cast<std::size_t>(bytes / 8), 1);
     const auto job = reading_job(data, std::ssize(data) / 16);
     const auto profile = fastgpu::measure(cluster{"host:1"}, job, {.samples = 8, .budget = seconds{0.3}});
-    std::vector<double> times;
-    for (int i = 0; i < 5; ++i) times.push_back(fastgpu::aggregate(fastgpu::execute(c, job)).summary().wall_s);
+    std::vector<fastgpu::run_summary> runs;
+    for (int i = 0; i < 5; ++i) runs.push_back(fastgpu::aggregate(fastgpu::execute(c, job)).summary());
     char what[64];
     std::snprintf(what, sizeof what, "%g MB in 16 subtasks", static_cast<double>(bytes) / 1e6);
     point p{.what = what};
     p.at = {{"bytes", static_cast<double>(bytes)}};
     p.predicted = fastgpu::predict(profile, links.model);
-    p.measured_s = median_of(times);
+    p.measured_s = middle_run(runs).wall_s;
+    p.terms = middle_run(runs).terms;
     errors.push_back(p.error());
     found.points.push_back(std::move(p));
   }

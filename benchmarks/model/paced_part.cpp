@@ -70,22 +70,25 @@ point run_point(const shape_of_point& p, const fastgpu::run_costs& costs, std::u
 
   // Where chance has a part, of some draws of it the middle one.
   cluster c{"host:1*" + std::to_string(devices)};
-  std::vector<double> walls;
+  std::vector<fastgpu::run_summary> done;
   double busy_s = 0;
   const int runs = p.costs == cost_shape::even ? 1 : 3;
   for (int i = 0; i < runs; ++i, kernel.seed += 1'000'000) {
     const auto value = fastgpu::aggregate(fastgpu::execute(c, sleeping_job(subtasks, 1, kernel)));
-    walls.push_back(value.summary().wall_s);
+    done.push_back(value.summary());
     for (const auto& d : value.summary().devices) busy_s += i == 0 ? d.busy_s : 0;  // of the draw that was sampled
   }
   point found{.what = std::to_string(p.nodes) + " x " + std::to_string(p.gpus) + " GPUs, " + std::to_string(subtasks) +
                       " subtasks, " + to_string(p.costs) + (p.unequal ? ", two speeds" : "")};
   found.at = {{"nodes", p.nodes}, {"gpus_per_node", p.gpus}, {"subtasks", static_cast<double>(subtasks)}};
   found.predicted = fastgpu::predict(profile, on);
-  found.measured_s = median_of(walls);
+  found.measured_s = middle_run(done).wall_s;
+  found.terms = middle_run(done).terms;
+  double mean = 0;
+  for (const auto cost : profile.costs) mean += cost.count / static_cast<double>(profile.costs.size());
+  found.at.emplace_back("devices", power);  // as many slow ones
+  found.at.emplace_back("work_s", mean * static_cast<double>(subtasks));
   if (!p.unequal) {  // all GPUs alike, as formula 1 has them
-    double mean = 0;
-    for (const auto cost : profile.costs) mean += cost.count / static_cast<double>(profile.costs.size());
     const auto t_task = static_cast<double>(subtasks) / devices * mean;
     found.occupied = {fastgpu::t_total({.N = p.nodes, .M = p.gpus, .T_task = seconds{t_task}}).total().count,
                       busy_s};

@@ -22,6 +22,12 @@ double median_of(std::vector<double> values)
   return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
+const fastgpu::run_summary& middle_run(std::vector<fastgpu::run_summary>& runs)
+{
+  std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.wall_s < b.wall_s; });
+  return runs[(runs.size() - 1) / 2];
+}
+
 double kendall_tau(const std::vector<double>& a, const std::vector<double>& b)
 {
   double agree = 0;
@@ -71,9 +77,17 @@ boost::json::object to_json(const findings& what)
     for (const auto& [key, value] : p.at) at[key] = value;
     one["at"] = std::move(at);
     const auto& t = p.predicted;
-    one["predicted"] = {{"start", t.start.count},         {"execute", t.execute.count},
-                        {"batching", t.batching.count},   {"transfer", t.transfer.count},
-                        {"imbalance", t.imbalance.count}, {"aggregate", t.aggregate.count}};
+    // By the terms that a run can be seen to have.
+    one["predicted"] = {{"start", t.start.count},
+                        {"execute", t.execute.count + t.batching.count},
+                        {"waiting", t.transfer.count},
+                        {"imbalance", t.imbalance.count},
+                        {"aggregate", t.aggregate.count}};
+    one["measured"] = {{"start", p.terms.start_s},
+                       {"execute", p.terms.execute_s},
+                       {"waiting", p.terms.waiting_s},
+                       {"imbalance", p.terms.imbalance_s},
+                       {"aggregate", p.terms.aggregate_s}};
     if (p.occupied) {
       one["occupied_predicted_s"] = p.occupied->predicted_s;
       one["occupied_measured_s"] = p.occupied->measured_s;

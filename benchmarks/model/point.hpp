@@ -28,6 +28,7 @@ struct point {
   std::vector<std::pair<std::string, double>> at{};   ///< What was set: nodes, subtasks, bytes.
   fastgpu::prediction predicted{};
   double measured_s = 0;
+  fastgpu::run_terms terms{};                         ///< Measured, of the run that took so long.
   std::optional<bill> occupied{};
 
   /// (predicted - measured) / measured.
@@ -48,6 +49,9 @@ struct error_summary {
 /// Kendall's tau-b: how far two rankings agree, -1 to 1; pairs that are alike in one of them count for neither.
 /// M. G. Kendall, "The Treatment of Ties in Ranking Problems", Biometrika 33(3), 1945. @pre  As many of both.
 [[nodiscard]] double kendall_tau(const std::vector<double>& a, const std::vector<double>& b);
+
+/// The run whose wall-clock time is the middle one. @pre  One at least.
+[[nodiscard]] const fastgpu::run_summary& middle_run(std::vector<fastgpu::run_summary>& runs);
 
 /// The middle one. @pre  One at least.
 [[nodiscard]] double median_of(std::vector<double> values);

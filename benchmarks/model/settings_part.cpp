@@ -76,6 +76,7 @@ point run_setting(const setting& s, const fastgpu::job_profile& profile, const f
   found.at = {{"devices", s.devices}, {"granule", static_cast<double>(s.granule)}, {"batch", s.batch}};
   found.predicted = fastgpu::predict(profile, model_of(s, costs));
   found.measured_s = value.summary().wall_s;
+  found.terms = value.summary().terms;
   return found;
 }
 

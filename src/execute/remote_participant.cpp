@@ -197,16 +197,18 @@ void remote_participant::send_with_data(interval range, bool staged)
   host_.send(grant_ranges{job_, staged, pieces_, {range}}, nullptr);
 }
 
+bool remote_participant::may_send() const { return host_.queued_bytes() < options_.window_bytes; }
+
+/// One piece: what others are sent goes in between, and this one is on its way while the next is packed.
 void remote_participant::send_waiting()
 {
-  while (!waiting_.empty() && host_.queued_bytes() < options_.window_bytes) {
-    auto& next = waiting_.front();
-    const interval part{next.begin, static_cast<std::uint32_t>(std::min<std::uint64_t>(
-                                        next.end, std::uint64_t{next.begin} + options_.grant_subtasks_of_data))};
-    next.begin = part.end;
-    if (next.empty()) waiting_.pop_front();
-    send_with_data(part, false);
-  }
+  if (waiting_.empty() || !may_send()) return;
+  auto& next = waiting_.front();
+  const interval part{next.begin, static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                      next.end, std::uint64_t{next.begin} + options_.grant_subtasks_of_data))};
+  next.begin = part.end;
+  if (next.empty()) waiting_.pop_front();
+  send_with_data(part, false);
 }
 
 void remote_participant::take_back(std::uint32_t request, std::uint64_t subtasks)
@@ -304,10 +306,11 @@ void remote_participant::cut(const char* what)
 
 std::optional<seconds> remote_participant::next_tick() const
 {
+  constexpr double soon_s = 0.0002;
   constexpr double look_again_s = 0.005;
   if (state_ == state::reopening) return reopen_at_;
   if (given_back_) return world_.now();
-  if (!waiting_.empty()) return seconds{world_.now().count + look_again_s};
+  if (!waiting_.empty()) return seconds{world_.now().count + (may_send() ? soon_s : look_again_s)};
   return std::nullopt;
 }
 

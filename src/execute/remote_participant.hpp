@@ -48,7 +48,7 @@ class remote_host {
 };
 
 struct remote_options {
-  std::uint64_t window_bytes = 64 << 20;     ///< Of input that is on its way at a time.
+  std::uint64_t window_bytes = 16 << 20;     ///< Of input that is packed and on its way at a time.
   std::uint32_t grant_subtasks_of_data = 0;  ///< Subtasks whose input is sent in one go; 0: there is none to send.
   seconds reopen_first{0.1};                 ///< After what the node had was lost; doubled each time,
   seconds reopen_most{10.0};                 ///< up to this.
@@ -112,6 +112,7 @@ class remote_participant final : public participant {
   void on(const partial_lost& m);
   void on(const job_progress& m);
   /// Grants what waits, as far as its input may be on its way.
+  [[nodiscard]] bool may_send() const;
   void send_waiting();
   void send_with_data(interval range, bool staged);
   /// News of subtasks that were done, in which its workers were busy for so long in all; 0: unknown.

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "detail/input_piece.hpp"
 #include "node/job_description.hpp"
 #include "node/job_pieces.hpp"
 
 namespace fastgpu::inline v0::detail {
 namespace {
 
-constexpr double piece_bytes = 4 << 20;         // of input that is sent with a grant, about
 constexpr double small_value_bytes = 1 << 20;   // partials up to here cost next to nothing to send
 constexpr double large_value_seal_s = 30;
 
@@ -68,7 +68,7 @@ shared_job::shared_job(ref<const job_storage> of, const run_options& options, fo
   if (const auto bytes = input_bytes_of(data); bytes > 0) {
     const auto of_each = bytes / data.shape.count;
     const auto span = 1u << data.shape.span_log2;
-    const auto n = std::clamp(piece_bytes / std::max(of_each, 1e-9), 1.0, 1e9);
+    const auto n = std::clamp(input_piece_bytes / std::max(of_each, 1e-9), 1.0, 1e9);
     subtasks_of_data = (static_cast<std::uint32_t>(n) + span - 1) / span * span;
   }
   broadcasts_.resize(data.argument_count);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "detail/input_piece.hpp"
 #include "model/check.hpp"
 #include "model/cost_distribution.hpp"
 #include "model/makespan.hpp"
@@ -66,6 +67,23 @@ struct device_group {
   double ready_s = 0;      // when it begins
 };
 
+/// Until a node has what its first subtasks need: the broadcasts, and the first piece of its input, which comes after
+/// some of the other nodes'.
+double ready_s(const job_profile& job, const cluster_model& on, const node_model& node, double remote_nodes)
+{
+  const auto broadcast_rate =
+      node.broadcast_bytes_per_second > 0 ? node.broadcast_bytes_per_second : node.bytes_per_second;
+  const auto inputs = static_cast<double>(job.subtasks) * job.input_bytes;
+  const auto piece = std::min(std::max(job.input_bytes, detail::input_piece_bytes), inputs / remote_nodes);
+  auto broadcast_s = job.broadcast_bytes / broadcast_rate;
+  auto piece_s = piece / node.bytes_per_second;
+  if (on.uplink_bytes_per_second > 0) {
+    broadcast_s = std::max(broadcast_s, remote_nodes * job.broadcast_bytes / on.uplink_bytes_per_second);
+    piece_s = std::max(piece_s, (remote_nodes + 1) / 2 * piece / on.uplink_bytes_per_second);
+  }
+  return 1.5 * node.latency.count + broadcast_s + piece_s;
+}
+
 std::vector<device_group> groups_of(const job_profile& job, const cluster_model& on, double mean_s)
 {
   const auto bytes = bytes_of_subtask(job);
@@ -88,12 +106,7 @@ std::vector<device_group> groups_of(const job_profile& job, const cluster_model&
         // Its devices share the link as they share the work.
         const auto share = device.speed / mean_s / node_rate;  // of one worker
         g.link_s = std::max(g.link_s, bytes / node.bytes_per_second / share);
-        auto first_s = job.broadcast_bytes / (node.broadcast_bytes_per_second > 0 ? node.broadcast_bytes_per_second
-                                                                                  : node.bytes_per_second);
-        if (on.uplink_bytes_per_second > 0) {
-          first_s = std::max(first_s, remote_nodes * job.broadcast_bytes / on.uplink_bytes_per_second);
-        }
-        g.ready_s = 1.5 * node.latency.count + first_s + job.input_bytes / node.bytes_per_second;
+        g.ready_s = ready_s(job, on, node, remote_nodes);
       }
       groups.push_back(g);
     }
