@@ -158,7 +158,7 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
       ->group(group);
   add_node_options(app_, nodes_, group);
   app_.add_option("--granule", granule_text_, "Items a subtask; in two dimensions tiles of NxN or NxM")->group(group);
-  app_.add_option("--policy", policy_, "Placement: equal, least_loaded or by_speed")
+  app_.add_option("--policy", policy_, "Placement: equal, least_loaded, by_speed or minimum_completion_time")
       ->group(group)
       ->capture_default_str();
   app_.add_option("--reduction", reduction_, "ordered, exact or fast")->group(group)->capture_default_str();

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <fastgpu/assign/placement.hpp>
+#include <fastgpu/decompose/subtasks.hpp>
+#include <fastgpu/device/device_info.hpp>
+
+/// @file
+/// What policies have in common, and what a placement tells of the one that made it.
+
+namespace fastgpu::inline v0::detail {
+
+/// A table for the job, without entries.
+[[nodiscard]] placement empty_table(const subtask_list& subtasks, const char* policy);
+
+/// The first subtask that has `cost` or more before it.
+[[nodiscard]] std::uint32_t subtask_at_cost(const subtask_list& subtasks, double cost);
+
+/// Measured speeds; where some devices have none, what their workers would make at the others' mean speed.
+[[nodiscard]] std::vector<double> speeds_of(std::span<const device_info> devices);
+
+/// Iteration indices of all subtasks.
+[[nodiscard]] double indices_of(const subtask_list& subtasks);
+
+}  // namespace fastgpu::inline v0::detail
