@@ -87,6 +87,15 @@ double indices_of(const subtask_list& subtasks)
   return indices;
 }
 
+double measured_share(const placement& table)
+{
+  std::uint64_t measured = 0;
+  for (const auto& entry : table.entries) {
+    for (const auto& range : entry.ranges) measured += entry.predicted_s > 0 ? range.size() : 0;
+  }
+  return table.subtasks == 0 ? 0 : std::min(1.0, static_cast<double>(measured) / table.subtasks);
+}
+
 placement place_equal(const subtask_list& subtasks, std::span<const device_info> devices)
 {
   return place_in_proportion(subtasks, devices, std::vector<double>(devices.size(), 1.0), "equal");

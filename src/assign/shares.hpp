@@ -25,4 +25,7 @@ namespace fastgpu::inline v0::detail {
 /// Iteration indices of all subtasks.
 [[nodiscard]] double indices_of(const subtask_list& subtasks);
 
+/// Of the subtasks, 0 to 1, those that a measured speed has chosen the device of: a time is predicted for it.
+[[nodiscard]] double measured_share(const placement& table);
+
 }  // namespace fastgpu::inline v0::detail

@@ -115,7 +115,10 @@ void session::add_summary(const fastgpu::run_summary& next)
   total.wall_s += before.wall_s;
   total.assign_s += before.assign_s;
   total.aggregate_s += before.aggregate_s;
+  const auto measured = total.measured_share * static_cast<double>(total.subtasks) +
+                        before.measured_share * static_cast<double>(before.subtasks);
   total.subtasks += before.subtasks;
+  total.measured_share = total.subtasks == 0 ? 0 : measured / static_cast<double>(total.subtasks);
   total.committed += before.committed;
   total.batches += before.batches;
   total.steals += before.steals;
@@ -155,6 +158,9 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
           "Devices, joined by commas: host:N (N threads), host:N*K (K of them), paced:RATE*K (subtasks a second), "
           "faulty:SEED*K, cuda:N (a GPU), cuda:all; none (nodes alone). Default: every GPU, else one host device of all "
           "allowed cores")
+      ->group(group);
+  app_.add_option("--history", history_,
+                  "File of measured speeds, which placements go by: read, and written at the end")
       ->group(group);
   add_node_options(app_, nodes_, group);
   app_.add_option("--granule", granule_text_, "Items a subtask; in two dimensions tiles of NxN or NxM")->group(group);
@@ -243,7 +249,7 @@ int command_line::run_all(const std::function<bool(session&)>& body)
     report["outcome"] = outcome;
   };
   try {
-    fastgpu::cluster cluster{devices_};
+    fastgpu::cluster cluster{fastgpu::cluster_options{.devices = devices_, .history = history_}};
     add_nodes(cluster, nodes_);
     report["outcome"] = "done";
     for (int i = 0; i < repeat_; ++i) {

@@ -36,8 +36,8 @@ struct least_loaded : assignment_policy {
   constexpr least_loaded() : assignment_policy{"least_loaded", &detail::place_least_loaded} {}
 };
 
-/// In proportion to the speed that earlier runs of this cluster measured; by workers where there is none yet.
-/// Stealing by measured speed corrects it during the run.
+/// In proportion to the speed that earlier runs measured, of this cluster or in its history (cluster_options::history);
+/// by workers where there is none yet. Stealing by measured speed corrects it during the run.
 struct by_speed : assignment_policy {
   constexpr by_speed() : assignment_policy{"by_speed", &detail::place_by_speed} {}
 };
