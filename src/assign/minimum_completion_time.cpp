@@ -25,7 +25,7 @@ constexpr double rounding = 1 + 1e-12;  // a time that was computed as so many r
 /// spread evenly over a device's workers.
 class schedule {
  public:
-  schedule(const subtask_list& subtasks, std::span<const device_info> devices)
+  schedule(const subtask_list& subtasks, std::span<const device_info> devices, held load)
       : subtasks_{subtasks},
         span_{std::uint64_t{1} << subtasks.shape().span_log2},
         spans_{(subtasks.size() + span_ - 1) / span_},
@@ -40,7 +40,7 @@ class schedule {
       machines_.push_back({.workers = workers,
                            .span_s = subtask_s * static_cast<double>(span_) * workers,
                            .costs = cost_ / indices * speeds[d],
-                           .held_s = subtask_s * static_cast<double>(devices[d].load)});
+                           .held_s = load == held::counts ? subtask_s * static_cast<double>(devices[d].load) : 0});
     }
   }
 
@@ -170,10 +170,10 @@ class schedule {
 
 }  // namespace
 
-placement place_minimum_completion_time(const subtask_list& subtasks, std::span<const device_info> devices)
+placement place_whole(const subtask_list& subtasks, std::span<const device_info> devices, const char* policy, held load)
 {
-  auto table = empty_table(subtasks, minimum_completion_time{}.name);
-  const schedule plan{subtasks, devices};
+  auto table = empty_table(subtasks, policy);
+  const schedule plan{subtasks, devices, load};
   const auto ends = plan.ends(plan.end());
   std::uint32_t begin = 0;
   for (std::size_t d = 0; d < devices.size(); ++d) {
@@ -186,6 +186,11 @@ placement place_minimum_completion_time(const subtask_list& subtasks, std::span<
     begin = ends[d];
   }
   return table;
+}
+
+placement place_minimum_completion_time(const subtask_list& subtasks, std::span<const device_info> devices)
+{
+  return place_whole(subtasks, devices, "minimum_completion_time", held::counts);
 }
 
 }  // namespace fastgpu::inline v0::detail

@@ -1,6 +1,8 @@
 #include <fastgpu/assign/policy.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,19 @@ placement place_in_proportion(const subtask_list& subtasks, std::span<const devi
     begin = end;
   }
   return table;
+}
+
+/// Spans that the slowest worker gets of a uniform job, where all get as many as they are fast.
+double spans_of_slowest(const subtask_list& subtasks, std::span<const device_info> devices,
+                        const std::vector<double>& speeds)
+{
+  double total = 0;
+  auto slowest = std::numeric_limits<double>::infinity();
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    total += speeds[d];
+    slowest = std::min(slowest, speeds[d] / devices[d].workers);
+  }
+  return std::ldexp(subtasks.size() * slowest / total, -static_cast<int>(subtasks.shape().span_log2));
 }
 
 }  // namespace
@@ -133,6 +148,11 @@ placement place_least_loaded(const subtask_list& subtasks, std::span<const devic
 placement place_by_speed(const subtask_list& subtasks, std::span<const device_info> devices)
 {
   const auto speeds = speeds_of(devices);
+  // Where the slowest has many, one more or less is nothing; where not, it may be twice the time.
+  constexpr double many = 64;
+  if (devices.size() > 1 && !subtasks.shape().costs && spans_of_slowest(subtasks, devices, speeds) < many) {
+    return place_whole(subtasks, devices, "by_speed", held::is_left_out);
+  }
   auto table = place_in_proportion(subtasks, devices, speeds, "by_speed");
   const auto indices = indices_of(subtasks);
   for (std::size_t d = 0; d < devices.size(); ++d) {

@@ -22,6 +22,14 @@ namespace fastgpu::inline v0::detail {
 /// Measured speeds; where some devices have none, what their workers would make at the others' mean speed.
 [[nodiscard]] std::vector<double> speeds_of(std::span<const device_info> devices);
 
+/// Whether what devices hold of other runs comes first.
+enum class held { counts, is_left_out };
+
+/// Contiguous shares in the devices' order, with which the last device is done as early as whole spans allow, and which
+/// are else in proportion to the speeds.
+[[nodiscard]] placement place_whole(const subtask_list& subtasks, std::span<const device_info> devices,
+                                    const char* policy, held load);
+
 /// Iteration indices of all subtasks.
 [[nodiscard]] double indices_of(const subtask_list& subtasks);
 

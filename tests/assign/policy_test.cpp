@@ -153,6 +153,14 @@ TEST(BySpeed, DividesInProportionToTheSpeeds)
             (numbers{100, 300, 900}));
 }
 
+TEST(BySpeed, CountsWholeSubtasksWhereThereAreFew)
+{
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{99.96, 0, 1}, {399.67, 0, 1}}), by_speed{})), (numbers{20, 80}));
+  EXPECT_EQ(counts(assign(uniform(100), devices_with({{100.04, 0, 1}, {399.9, 0, 1}}), by_speed{})), (numbers{20, 80}));
+  EXPECT_EQ(counts(assign(uniform(6), devices_with({{20, 0, 1}, {70, 0, 1}}), by_speed{})), (numbers{1, 5}));
+  EXPECT_EQ(counts(assign(uniform(13), devices_with({{80, 0, 1}, {20, 0, 1}}), by_speed{})), (numbers{11, 2}));
+}
+
 TEST(BySpeed, DividesByThreadsWhereNothingWasMeasured)
 {
   EXPECT_EQ(counts(assign(uniform(100), devices_with({{0, 0, 1}, {0, 0, 3}}), by_speed{})), (numbers{25, 75}));
@@ -264,6 +272,23 @@ TEST(MinimumCompletionTime, IsNeverSlowerThanAnotherPolicyByTheSpeedsThatItGoesB
     for (const auto& other : policies) {
       ASSERT_LE(ours, makespan(list, all, assign(list, devices, other), uniform_costs) * (1 + 1e-9)) << other.name;
     }
+  }
+}
+
+TEST(BySpeed, IsNeverSlowerThanEqualSharesByTheSpeedsThatItGoesBy)
+{
+  for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random{seed};
+    std::vector<traits> all(1 + random() % 8);
+    for (auto& t : all) {
+      t.speed = std::exp2(static_cast<double>(random() % 1000) / 100);
+      t.workers = static_cast<std::uint32_t>(1 + random() % 5);
+    }
+    const auto list = uniform(static_cast<std::uint32_t>(1 + random() % (seed % 2 == 0 ? 300 : 300'000)));
+    const auto devices = devices_with(all);
+    const auto by_equal = makespan(list, all, assign(list, devices, equal{}), true);
+    ASSERT_LE(makespan(list, all, assign(list, devices, by_speed{}), true), 1.02 * by_equal);
   }
 }
 

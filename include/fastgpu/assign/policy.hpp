@@ -37,7 +37,8 @@ struct least_loaded : assignment_policy {
 };
 
 /// In proportion to the speed that earlier runs measured, of this cluster or in its history (cluster_options::history);
-/// by workers where there is none yet. Stealing by measured speed corrects it during the run.
+/// by workers where there is none yet. Where devices get few subtasks each, whole ones, so that the last device is done
+/// as early as can be. Stealing by measured speed corrects it during the run.
 struct by_speed : assignment_policy {
   constexpr by_speed() : assignment_policy{"by_speed", &detail::place_by_speed} {}
 };
@@ -45,7 +46,7 @@ struct by_speed : assignment_policy {
 /// To each device what it would be done with first, after what it holds of other runs: whole subtasks, one at a time on
 /// each worker, by the speeds that by_speed goes by; what is held is taken to cost what this job's subtasks cost. So the
 /// last device is done as early as contiguous shares in the devices' order allow. It differs from by_speed where devices
-/// get few subtasks each, or are busy.
+/// are busy, or subtasks have costs.
 ///
 /// @see  "MCT" in M. Maheswaran, S. Ali, H. J. Siegel, D. Hensgen, R. F. Freund, JPDC 59(2), 1999. For subtasks of one
 ///       cost, handing out one after the other to whoever would complete it first ends with these shares; they are
