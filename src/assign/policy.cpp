@@ -1,17 +1,69 @@
 #include <fastgpu/assign/policy.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include <fastgpu/error.hpp>
 
+#include "assign/shares.hpp"
+
 namespace fastgpu::inline v0 {
 namespace {
 
-constexpr assignment_policy policies[] = {equal{}, least_loaded{}, by_speed{}};
+constexpr assignment_policy policies[] = {equal{}, least_loaded{}, by_speed{}, minimum_completion_time{}};
 
-/// The first subtask that has `cost` or more before it.
+/// Contiguous shares of the total cost in proportion to `weights`, in the devices' order.
+placement place_in_proportion(const subtask_list& subtasks, std::span<const device_info> devices,
+                              const std::vector<double>& weights, const char* policy)
+{
+  auto table = detail::empty_table(subtasks, policy);
+  double weight_total = 0;
+  for (auto w : weights) weight_total += w;
+  const auto cost_total = subtasks.cost_before(subtasks.size());
+  double weight = 0;
+  std::uint32_t begin = 0;
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    weight += weights[d];
+    const auto last = d + 1 == devices.size();
+    const auto end =
+        last ? subtasks.size() : std::max(begin, detail::subtask_at_cost(subtasks, cost_total * weight / weight_total));
+    placement_entry entry{devices[d].id, devices[d].name, {}, 0};
+    if (begin < end) entry.ranges.push_back({begin, end});
+    table.entries.push_back(std::move(entry));
+    begin = end;
+  }
+  return table;
+}
+
+/// Spans that the slowest worker gets of a uniform job, where all get as many as they are fast.
+double spans_of_slowest(const subtask_list& subtasks, std::span<const device_info> devices,
+                        const std::vector<double>& speeds)
+{
+  double total = 0;
+  auto slowest = std::numeric_limits<double>::infinity();
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    total += speeds[d];
+    slowest = std::min(slowest, speeds[d] / devices[d].workers);
+  }
+  return std::ldexp(subtasks.size() * slowest / total, -static_cast<int>(subtasks.shape().span_log2));
+}
+
+}  // namespace
+
+namespace detail {
+
+placement empty_table(const subtask_list& subtasks, const char* policy)
+{
+  placement table;
+  table.shape = digest(subtasks.shape());
+  table.subtasks = subtasks.size();
+  table.policy = policy;
+  return table;
+}
+
 std::uint32_t subtask_at_cost(const subtask_list& subtasks, double cost)
 {
   std::uint32_t low = 0;
@@ -27,33 +79,6 @@ std::uint32_t subtask_at_cost(const subtask_list& subtasks, double cost)
   return low;
 }
 
-/// Contiguous shares of the total cost in proportion to `weights`, in the devices' order.
-placement place_in_proportion(const subtask_list& subtasks, std::span<const device_info> devices,
-                              const std::vector<double>& weights, const char* policy)
-{
-  placement table;
-  table.shape = detail::digest(subtasks.shape());
-  table.subtasks = subtasks.size();
-  table.policy = policy;
-  double weight_total = 0;
-  for (auto w : weights) weight_total += w;
-  const auto cost_total = subtasks.cost_before(subtasks.size());
-  double weight = 0;
-  std::uint32_t begin = 0;
-  for (std::size_t d = 0; d < devices.size(); ++d) {
-    weight += weights[d];
-    const auto last = d + 1 == devices.size();
-    const auto end =
-        last ? subtasks.size() : std::max(begin, subtask_at_cost(subtasks, cost_total * weight / weight_total));
-    placement_entry entry{devices[d].id, devices[d].name, {}, 0};
-    if (begin < end) entry.ranges.push_back({begin, end});
-    table.entries.push_back(std::move(entry));
-    begin = end;
-  }
-  return table;
-}
-
-/// Measured speeds; where some devices have none, what their workers would make at the others' mean speed.
 std::vector<double> speeds_of(std::span<const device_info> devices)
 {
   double speed = 0;
@@ -70,9 +95,21 @@ std::vector<double> speeds_of(std::span<const device_info> devices)
   return speeds;
 }
 
-}  // namespace
+double indices_of(const subtask_list& subtasks)
+{
+  double indices = 1;
+  for (const auto& d : subtasks.shape().dimensions) indices *= static_cast<double>(d.extent);
+  return indices;
+}
 
-namespace detail {
+double measured_share(const placement& table)
+{
+  std::uint64_t measured = 0;
+  for (const auto& entry : table.entries) {
+    for (const auto& range : entry.ranges) measured += entry.predicted_s > 0 ? range.size() : 0;
+  }
+  return table.subtasks == 0 ? 0 : std::min(1.0, static_cast<double>(measured) / table.subtasks);
+}
 
 placement place_equal(const subtask_list& subtasks, std::span<const device_info> devices)
 {
@@ -111,9 +148,13 @@ placement place_least_loaded(const subtask_list& subtasks, std::span<const devic
 placement place_by_speed(const subtask_list& subtasks, std::span<const device_info> devices)
 {
   const auto speeds = speeds_of(devices);
+  // Where the slowest has many, one more or less is nothing; where not, it may be twice the time.
+  constexpr double many = 64;
+  if (devices.size() > 1 && !subtasks.shape().costs && spans_of_slowest(subtasks, devices, speeds) < many) {
+    return place_whole(subtasks, devices, "by_speed", held::is_left_out);
+  }
   auto table = place_in_proportion(subtasks, devices, speeds, "by_speed");
-  double indices = 1;
-  for (const auto& d : subtasks.shape().dimensions) indices *= static_cast<double>(d.extent);
+  const auto indices = indices_of(subtasks);
   for (std::size_t d = 0; d < devices.size(); ++d) {
     if (devices[d].speed <= 0 || subtasks.empty()) continue;
     for (const auto& range : table.entries[d].ranges) {

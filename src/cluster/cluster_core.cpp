@@ -56,12 +56,14 @@ cluster_core::cluster_core(std::vector<std::unique_ptr<device>> devices, const c
     : devices_{std::move(devices)},
       options_{options},
       node_limits_{limits_for(options.node_dead_after)},
-      speeds_(devices_.size()),
+      last_speeds_(devices_.size()),
       top_priority_{no_priority}
 {
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
     for (std::uint32_t w = 0; w < devices_[d]->info().workers; ++w) places_.push_back({d, w});
+    history_names_.push_back(history_name(devices_[d]->info()));
   }
+  load_history();
   seats_ = std::vector<seat>(places_.size());
   oversubscribed_ = places_.size() > allowed_cores();
   random_state_ = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -83,6 +85,7 @@ cluster_core::~cluster_core()
   Expects(runs_.empty());  // a run holds a reference to its core
   directory_.reset();
   close();
+  save_history();
 }
 
 void cluster_core::close()
@@ -105,32 +108,6 @@ node_directory& cluster_core::directory()
     has_nodes_.store(true, std::memory_order_release);
   });
   return *directory_;
-}
-
-std::vector<device_info> cluster_core::describe(const program* code) const
-{
-  std::vector<device_info> infos;
-  const auto lock = lock_soon(mutex_);
-  for (std::uint32_t d = 0; d < devices_.size(); ++d) {
-    infos.push_back(devices_[d]->info());
-    infos.back().id = {d};
-    const auto at = speeds_[d].of.find(code);
-    infos.back().speed = code == nullptr ? speeds_[d].last : at == speeds_[d].of.end() ? 0 : at->second;
-    infos.back().labels.insert(infos.back().labels.end(), options_.labels.begin(), options_.labels.end());
-    for (const auto& run : runs_) infos.back().load += run->load(d);
-  }
-  return infos;
-}
-
-std::vector<device_info> cluster_core::describe_all(const program* code) const
-{
-  auto infos = describe(code);
-  if (!has_nodes()) return infos;
-  for (auto& info : directory_->devices()) {
-    info.id = {static_cast<std::uint32_t>(infos.size())};
-    infos.push_back(std::move(info));
-  }
-  return infos;
 }
 
 void cluster_core::submit(const ref<run_state>& run) { (void)offer(run, false); }
@@ -213,15 +190,6 @@ void cluster_core::work_came_back() noexcept
 }
 
 bool cluster_core::is_worker_thread() const noexcept { return worker_scope::is_in(*this); }
-
-void cluster_core::note_speed(device_id device, const program& code, double indices_per_second)
-{
-  const auto lock = lock_soon(mutex_);
-  auto& speeds = speeds_.at(device.value);
-  auto& speed = speeds.of[&code];
-  speed = speed == 0 ? indices_per_second : 0.5 * (speed + indices_per_second);
-  speeds.last = speed;
-}
 
 seconds cluster_core::now()
 {

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,6 +19,7 @@
 #include "detail/memory.hpp"
 #include "device/device.hpp"
 #include "execute/environment.hpp"
+#include "model/history.hpp"
 
 /// @file
 /// What a cluster and its runs share: devices, their threads, the list of runs, and one timer thread.
@@ -33,12 +33,6 @@ enum class work_result : int;
 struct worker_place {
   std::uint32_t device = 0;
   std::uint32_t worker = 0;
-};
-
-/// What a device made of programs so far, iteration indices a second; 0 where it ran none.
-struct measured_speeds {
-  double last = 0;
-  std::map<const program*, double> of;
 };
 
 /// Owns the threads, one a seat. A worker takes the first run in order of priority that has work for it; without any it
@@ -60,10 +54,11 @@ class cluster_core final : public ref_counted, public environment {
   [[nodiscard]] node_directory& directory();
   [[nodiscard]] bool has_nodes() const noexcept { return has_nodes_.load(std::memory_order_acquire); }
 
-  /// This process's devices, with the speeds at which they ran `code`, or whatever they ran last where that is null.
-  [[nodiscard]] std::vector<device_info> describe(const program* code = nullptr) const;
+  /// This process's devices, with the speeds at which they ran the job's kernel before, or whatever they ran last where
+  /// `job` is null.
+  [[nodiscard]] std::vector<device_info> describe(const job_data* job = nullptr) const;
   /// The same, and behind them those of nodes.
-  [[nodiscard]] std::vector<device_info> describe_all(const program* code = nullptr) const;
+  [[nodiscard]] std::vector<device_info> describe_all(const job_data* job = nullptr) const;
   [[nodiscard]] memory_source& memory() const noexcept
   {
     return options_.memory != nullptr ? *options_.memory : heap();
@@ -105,8 +100,12 @@ class cluster_core final : public ref_counted, public environment {
   /// Whether the calling thread is one of this cluster's workers.
   [[nodiscard]] bool is_worker_thread() const noexcept;
 
-  /// Measured speed of a device at a program, iteration indices a second; kept for later placements.
-  void note_speed(device_id device, const program& code, double indices_per_second);
+  /// Measured speed of a device at a job, iteration indices a second; kept for later placements.
+  void note_speed(device_id device, const job_data& job, double indices_per_second);
+  /// The same of a node's devices together. @param name  Their history_name().
+  void note_speed(const std::string& name, const job_data& job, double indices_per_second);
+  /// Writes cluster_options::history, where there is one and something new for it; what goes wrong is logged.
+  void save_history() noexcept;
 
   // environment
   seconds now() override;
@@ -128,8 +127,10 @@ class cluster_core final : public ref_counted, public environment {
   template <class Stay>
   bool spin(std::uint32_t epoch, const Stay& stay) const;
   void close();
+  void load_history();
 
   std::vector<std::unique_ptr<device>> devices_;
+  std::vector<std::string> history_names_;  // of each device
   std::vector<worker_place> places_;
   cluster_options options_;
   session_limits node_limits_;
@@ -140,7 +141,8 @@ class cluster_core final : public ref_counted, public environment {
 
   mutable std::mutex mutex_;               // order: cluster_core::mutex_ before run_state's
   std::vector<ref<run_state>> runs_;       // guarded by mutex_; highest priority first, then oldest
-  std::vector<measured_speeds> speeds_;    // guarded by mutex_
+  history history_;                        // guarded by mutex_
+  std::vector<double> last_speeds_;        // guarded by mutex_; of each device at what it ran last
   std::condition_variable timer_;          // with mutex_
   bool closing_ = false;                   // guarded by mutex_
   std::optional<std::chrono::steady_clock::time_point> watching_until_;  // guarded by mutex_; the timer's sleep

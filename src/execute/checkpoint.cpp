@@ -9,43 +9,18 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <system_error>
 #include <utility>
 
 #include <fastgpu/observe/log.hpp>
 
+#include "detail/size_signal.hpp"
 #include "node/sealed_values.hpp"
 
 namespace fastgpu::inline v0::detail {
 namespace {
-
-/// Where a file may not grow beyond RLIMIT_FSIZE, the kernel sends a signal that ends the process. In here a write just
-/// fails: which signals end it is the user's business.
-class without_size_signal {
- public:
-  without_size_signal() noexcept
-  {
-    sigemptyset(&only_);
-    sigaddset(&only_, SIGXFSZ);
-    ::pthread_sigmask(SIG_BLOCK, &only_, &before_);
-  }
-  ~without_size_signal()
-  {
-    const timespec now{};
-    if (sigismember(&before_, SIGXFSZ) == 0) ::sigtimedwait(&only_, nullptr, &now);  // ours, if there is one
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  without_size_signal(const without_size_signal&) = delete;
-  without_size_signal& operator=(const without_size_signal&) = delete;
-
- private:
-  sigset_t only_{};
-  sigset_t before_{};
-};
 
 std::string said(int number) { return std::generic_category().message(number); }
 

@@ -42,7 +42,7 @@ void check_forest(const job_data& job, std::size_t workers, std::uint64_t bytes_
 std::vector<device_info> choose_devices(const cluster_core& core, const job_data& job, fold_kind fold,
                                         const run_options& options)
 {
-  auto devices = able_devices(match(core.describe(job.code), options.need), job, core.devices_by_name());
+  auto devices = able_devices(match(core.describe(&job), options.need), job, core.devices_by_name());
   return of_one_class(std::move(devices), job, fold, options);
 }
 
@@ -121,7 +121,9 @@ std::vector<device_info> devices_for(const ref<cluster_core>& core, const job_st
 {
   Expects(core.get() != nullptr);  // else the cluster was moved from
   const auto fold = choose_fold(job.data, options.reduction);
-  if (is_shared(*core, job.data, options)) return choose_shared(*core, core->describe_all(job.data.code), job.data, fold, options);
+  if (is_shared(*core, job.data, options)) {
+    return choose_shared(*core, core->describe_all(&job.data), job.data, fold, options);
+  }
   return choose_devices(*core, job.data, fold, options);
 }
 

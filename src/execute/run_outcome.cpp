@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "assign/shares.hpp"
 #include "detail/spin.hpp"
 #include "execute/run_state.hpp"
 
@@ -273,10 +274,9 @@ void run_state::fill_summary()
     s.steals += ds.steals;
     const auto active_s = ds.finished_s - static_cast<double>(first) * 1e-9;
     if (phase() == run_phase::done && first >= 0 && active_s > 1e-6 && device.subtasks > 0) {
-      double indices = 1;
-      for (const auto& dim : job_->data.shape.dimensions) indices *= static_cast<double>(dim.extent);
       try {
-        core_->note_speed({d}, *job_->data.code, indices * ds.share / active_s);
+        const auto indices = indices_of(subtask_list{job_->data.shape}) * ds.share;
+        core_->note_speed(device_id{d}, job_->data, indices / active_s);
       } catch (const std::bad_alloc&) {  // the next placement goes by less
       }
     }

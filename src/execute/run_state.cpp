@@ -10,6 +10,7 @@
 
 #include <fastgpu/observe/log.hpp>
 
+#include "assign/shares.hpp"
 #include "detail/spin.hpp"
 
 /// @file
@@ -79,6 +80,7 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
   }
   sole_worker_ = able == 1 && grantor_ == nullptr;
   summary_.policy = table.policy;
+  summary_.measured_share = measured_share(table);
 }
 
 void run_state::start(const placement& table, double assign_s)

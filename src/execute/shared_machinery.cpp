@@ -6,6 +6,7 @@
 
 #include <fastgpu/observe/log.hpp>
 
+#include "assign/shares.hpp"
 #include "net/messages.hpp"
 #include "node/job_pieces.hpp"
 
@@ -292,6 +293,7 @@ void shared_machinery::fill_summary()
   s.policy = of_->how_.policy;
   s.predicted = std::move(of_->how_.expected.predicted);
   s.not_predicted = std::move(of_->how_.expected.why_not);
+  s.measured_share = of_->how_.measured_share;
   const auto* values = what_.job->data.code->values;
   s.reduction = values == nullptr ? "none" : to_string(of_->options_.reduction);
   s.shape = values == nullptr ? "" : of_->fold_ == fold_kind::ordered ? ordered_shape_name
@@ -303,6 +305,7 @@ void shared_machinery::fill_summary()
   for (const auto& n : nodes_) {
     s.devices.push_back(summary_of(*n, {next++}));
     const auto& d = s.devices.back();
+    note_speed(*n, d);
     s.batches += d.batches;
     s.steals += d.steals;
     s.bytes_sent += d.bytes_sent;
@@ -353,6 +356,21 @@ device_summary shared_machinery::summary_of(node_participant& node, device_id id
   if (const auto last = node.machine().last_sealed()) d.finished_s = last->count - started_.count;
   d.lost = node.machine().took_part() && !boss_.joined(node.device()) && !boss_.drained(node.device());
   return d;
+}
+
+void shared_machinery::note_speed(const node_participant& node, const device_summary& did) const
+{
+  if (phase_ != run_phase::done || did.lost || did.subtasks == 0 || did.busy_s <= 0) return;
+  try {
+    auto devices = directory_.devices();
+    std::erase_if(devices, [&](const device_info& d) { return d.node != node.node().id(); });
+    double workers = 0;
+    for (const auto& d : devices) workers += d.workers;
+    const auto& job = what_.job->data;
+    const auto indices = indices_of(subtask_list{job.shape}) * did.share;
+    of_->core_->note_speed(history_name(devices), job, indices / did.busy_s * workers);
+  } catch (const std::bad_alloc&) {  // the next placement goes by less
+  }
 }
 
 }  // namespace fastgpu::inline v0::detail

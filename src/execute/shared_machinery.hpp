@@ -153,6 +153,8 @@ class shared_machinery final : private coordinator_owner,
   void fill_summary();
   [[nodiscard]] device_summary summary_of(node_participant& node, device_id id) const;
   [[nodiscard]] run_terms terms(double wall_s) const;
+  /// For later placements.
+  void note_speed(const node_participant& node, const device_summary& did) const;
 
   shared_run* of_;  // null once delivered
   network& net_;

@@ -35,6 +35,7 @@ struct shared_start {
   std::vector<node_id> kept_out;   ///< Nodes that were there, and the placement does not name. Others may come later.
   std::string numeric_class;       ///< The only one that may take part; empty: any.
   std::string policy;
+  double measured_share = 0;       ///< Of the placement.
   double assign_s = 0;
   forecast expected;               ///< Where one was asked for.
   std::unique_ptr<checkpoint> saved;  ///< Null: the run has none.

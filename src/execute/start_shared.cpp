@@ -5,6 +5,7 @@
 
 #include <fastgpu/observe/log.hpp>
 
+#include "assign/shares.hpp"
 #include "detail/float_environment.hpp"
 #include "execute/check_placement.hpp"
 #include "execute/device_choice.hpp"
@@ -62,7 +63,7 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
 {
   const auto& data = job->data;
   if (core->devices().empty()) core->directory().await_devices(options.deadline);
-  const auto all = core->describe_all(data.code);  // once: nodes come and go meanwhile
+  const auto all = core->describe_all(&data);  // once: nodes come and go meanwhile
   shared_start how;
   placement made;
   if (given == nullptr) {
@@ -81,6 +82,7 @@ ref<run_core> start_shared(const ref<cluster_core>& core, const ref<const job_st
   const auto& table = given == nullptr ? made : *given;
   how.policy = table.policy;
   if (options.predict) how.expected = forecast_of(data, table, all, *options.predict);
+  how.measured_share = measured_share(table);
   for (const auto& entry : table.entries) {
     const auto& info = all.at(entry.device.value);
     if (here(info)) how.local.entries.push_back({entry.device, entry.name, {}, 0});

@@ -114,7 +114,7 @@ job_profile measure(const ref<cluster_core>& core, const ref<const job_storage>&
   }
   const auto& data = job->data;
   const auto fold = choose_fold(data, options.reduction);
-  (void)able_devices({core->describe(data.code)[options.device.value]}, data, true);
+  (void)able_devices({core->describe(&data)[options.device.value]}, data, true);
 
   job_profile profile;
   profile.subtasks = modelled_subtasks(data.shape);

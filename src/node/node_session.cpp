@@ -100,7 +100,7 @@ opened_job node_session::open(const open_job& what, executor_owner& owner)
       return opened;
     }
     auto job = std::move(made).value();
-    auto able = able_devices(of_.core->describe(job->data.code), job->data, of_.core->devices_by_name());
+    auto able = able_devices(of_.core->describe(&job->data), job->data, of_.core->devices_by_name());
     able = match(able, what.terms.need);
     if (!what.numeric_class.empty()) {
       std::erase_if(able, [&](const device_info& d) { return d.numeric_class != what.numeric_class; });

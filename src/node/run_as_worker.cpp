@@ -1,5 +1,6 @@
 #include <fastgpu/cluster/worker.hpp>
 
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
@@ -21,6 +22,8 @@ namespace fastgpu::inline v0 {
 namespace detail {
 namespace {
 
+constexpr std::chrono::milliseconds save_every{500};
+
 in_flight_board* the_board = nullptr;
 
 /// The one session of a worker, with its parent.
@@ -28,9 +31,13 @@ class worker final : public coordinator_session_owner {
  public:
   worker(const worker_options& options, int socket)
       : core_{new cluster_core{make_devices(options.devices, options.gpu),
-                               {.devices = options.devices, .labels = options.labels, .gpu = options.gpu}}},
+                               {.devices = options.devices,
+                                .labels = options.labels,
+                                .gpu = options.gpu,
+                                .history = options.history}}},
         contents_{options.content_bytes_max},
-        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, options.name, worker_limits()}
+        serves_{core_, contents_, {.data_bytes_max = options.job_bytes_max}, options.name, worker_limits()},
+        has_history_{!options.history.empty()}
   {
     net_.run([&] {
       const auto all = role::submit | role::observe | role::operate;
@@ -45,7 +52,13 @@ class worker final : public coordinator_session_owner {
   void run()
   {
     std::unique_lock lock{mutex_};
-    told_.wait(lock, [&] { return over_; });
+    const auto over = [&] { return over_; };
+    while (has_history_ && !told_.wait_for(lock, save_every, over)) {
+      lock.unlock();
+      core_->save_history();  // its parent may kill it at any moment
+      lock.lock();
+    }
+    told_.wait(lock, over);
   }
 
   void ended(coordinator_session&, const failure&) override
@@ -66,6 +79,7 @@ class worker final : public coordinator_session_owner {
   std::mutex mutex_;
   std::condition_variable told_;  // with mutex_
   bool over_ = false;             // guarded by mutex_
+  bool has_history_;
 };
 
 }  // namespace

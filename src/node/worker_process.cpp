@@ -103,7 +103,7 @@ worker_options worker_of(const cluster_options& of, const std::string& program, 
     throw error{errc::invalid_argument,
                 "isolation::process: a memory source or pool and thread_start cannot be handed to another process"};
   }
-  return {program, devices, name, of.labels, of.gpu};
+  return {program, devices, name, of.labels, of.history, of.gpu};
 }
 
 session_limits worker_limits()
@@ -125,14 +125,15 @@ std::vector<std::string> command_of(const worker_options& options)
                                  std::to_string(options.gpu.lanes),
                                  std::to_string(options.gpu.memory_bytes_max),
                                  std::to_string(options.content_bytes_max),
-                                 std::to_string(options.job_bytes_max)};
+                                 std::to_string(options.job_bytes_max),
+                                 options.history};
   words.insert(words.end(), options.labels.begin(), options.labels.end());
   return words;
 }
 
 std::optional<worker_command> parse_worker_command(int argc, const char* const* argv)
 {
-  constexpr int fixed_words = 9;
+  constexpr int fixed_words = 10;
   if (argc < fixed_words || std::string_view{argv[1]} != worker_word) return std::nullopt;
   worker_command c;
   const auto number = [&](int word, auto& to) {
@@ -145,6 +146,7 @@ std::optional<worker_command> parse_worker_command(int argc, const char* const* 
       !number(7, c.options.content_bytes_max) || !number(8, c.options.job_bytes_max)) {
     return std::nullopt;
   }
+  c.options.history = argv[9];
   c.options.labels.assign(argv + fixed_words, argv + argc);
   return c;
 }

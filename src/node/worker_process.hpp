@@ -32,6 +32,7 @@ struct worker_options {
   std::string devices;
   std::string name;
   std::vector<std::string> labels{};
+  std::string history{};                ///< cluster_options::history
   gpu_options gpu{};                    ///< But for a memory pool, which is this process's.
   std::uint64_t content_bytes_max = std::uint64_t{4} << 30;
   std::uint64_t job_bytes_max = std::uint64_t{1} << 40;

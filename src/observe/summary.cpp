@@ -98,6 +98,7 @@ std::string to_text(const run_summary& s)
                      s.wall_s, count(s.subtasks), count(s.batches), count(s.steals), count(s.retries));
   if (s.wasted != 0) text += format(" (%llu subtasks wasted)", count(s.wasted));
   if (s.fenced != 0) text += format(", %llu partials fenced", count(s.fenced));
+  if (s.measured_share > 0) text += format(", %.1f%% placed by measured speed", s.measured_share * 100);
   text += "\n";
   if (s.reduction != "none") {
     text += format("reduction %s, shape %s, aggregation %.3f ms\n", s.reduction.c_str(), s.shape.c_str(),
@@ -161,6 +162,7 @@ std::string to_json(const run_summary& s)
                                {"reduction", s.reduction},
                                {"shape", s.shape},
                                {"policy", s.policy},
+                               {"measured_share", number(s.measured_share)},
                                {"numeric_class", s.numeric_class},
                                {"devices", std::move(devices)}};
   return detail::json::serialize(summary);

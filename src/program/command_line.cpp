@@ -122,7 +122,10 @@ void session::add_summary(const fastgpu::run_summary& next)
     total.predicted.reset();
     if (total.not_predicted.empty()) total.not_predicted = before.not_predicted;
   }
+  const auto measured = total.measured_share * static_cast<double>(total.subtasks) +
+                        before.measured_share * static_cast<double>(before.subtasks);
   total.subtasks += before.subtasks;
+  total.measured_share = total.subtasks == 0 ? 0 : measured / static_cast<double>(total.subtasks);
   total.committed += before.committed;
   total.batches += before.batches;
   total.steals += before.steals;
@@ -169,9 +172,12 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
           "faulty:SEED*K, cuda:N (a GPU), cuda:all; none (nodes alone). Default: every GPU, else one host device of all "
           "allowed cores")
       ->group(group);
+  app_.add_option("--history", history_,
+                  "File of measured speeds, which placements go by: read, and written at the end")
+      ->group(group);
   add_node_options(app_, nodes_, group);
   app_.add_option("--granule", granule_text_, "Items a subtask; in two dimensions tiles of NxN or NxM")->group(group);
-  app_.add_option("--policy", policy_, "Placement: equal, least_loaded or by_speed")
+  app_.add_option("--policy", policy_, "Placement: equal, least_loaded, by_speed or minimum_completion_time")
       ->group(group)
       ->capture_default_str();
   app_.add_option("--reduction", reduction_, "ordered, exact or fast")->group(group)->capture_default_str();
@@ -260,7 +266,7 @@ int command_line::run_all(const std::function<bool(session&)>& body)
     report["outcome"] = outcome;
   };
   try {
-    fastgpu::cluster cluster{devices_};
+    fastgpu::cluster cluster{fastgpu::cluster_options{.devices = devices_, .history = history_}};
     add_nodes(cluster, nodes_);
     report["outcome"] = "done";
     for (int i = 0; i < repeat_; ++i) {

@@ -127,6 +127,7 @@ class command_line {
   std::string name_;
   CLI::App app_;
   std::string devices_;
+  std::string history_;
   node_choice nodes_;
   std::string granule_text_;
   std::vector<std::int64_t> granule_;

@@ -164,6 +164,22 @@ TEST_F(Isolation, OfANodeLeavesTheNodeAlive)
   EXPECT_EQ(c.devices().size(), 1);
 }
 
+TEST_F(Isolation, OfANodeKeepsItsHistory)
+{
+  const auto file = folder_.path("history.json");
+  fastgpu::node node{fastgpu::node_options{.listen = "unix:" + folder_.path("n"),
+                                           .name = "n",
+                                           .devices = {.devices = "host:1", .history = file},
+                                           .isolate = fastgpu::isolation::process}};
+  cluster c{"none"};
+  c.add_node(node.address());
+  (void)fastgpu::aggregate(fastgpu::execute(c, job(100'000, 10, at(0, 0))));
+  for (int i = 0; i < 500 && ::access(file.c_str(), R_OK) != 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  EXPECT_EQ(::access(file.c_str(), R_OK), 0);
+}
+
 TEST_F(Isolation, StartsWhateverDescriptorsAreTaken)
 {
   std::vector<int> taken;

@@ -93,6 +93,26 @@ TEST_F(NodesPlacement, TakeThePlacementThatTheyAreGiven)
   }
 }
 
+TEST_F(NodesPlacement, GoBySpeedsThatEarlierRunsMeasured)
+{
+  start();
+  auto c = join("host:1");
+  const auto job = fastgpu::make_job(fastgpu::space<1>{2000, fastgpu::by_size{1}}, placed{},
+                                     fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  for (const fastgpu::assignment_policy& policy :
+       {fastgpu::assignment_policy{fastgpu::by_speed{}}, fastgpu::assignment_policy{fastgpu::minimum_completion_time{}}}) {
+    SCOPED_TRACE(policy.name);
+    const auto first = fastgpu::aggregate(fastgpu::execute(c, job, {.policy = fastgpu::equal{}}));
+    EXPECT_EQ(first.summary().measured_share, 0);
+    const auto value = fastgpu::aggregate(fastgpu::execute(c, job, {.policy = policy}));
+    EXPECT_EQ(value.get(), sum_of_mixed(2000));
+    EXPECT_EQ(value.summary().measured_share, 1);
+    const auto devices = fastgpu::devices_for(c, job);
+    ASSERT_EQ(devices.size(), 2);
+    EXPECT_GT(devices[1].speed, 1.2 * devices[0].speed);  // two threads and one
+  }
+}
+
 TEST_F(NodesPlacement, ThatAreGoneMakeAPlacementUseless)
 {
   start();

@@ -217,6 +217,15 @@ TEST(Programs, HoldPredictionsAgainstRuns)
   EXPECT_EQ(run("nas_ep", {"--class", "S"}).out.find("predict"), std::string::npos);
 }
 
+TEST(Programs, GoByTheHistoryOfEarlierOnes)
+{
+  const folder here;
+  for (const int measured : {0, 1}) {
+    const auto report = expect_verified("nas_ep", {"--class", "S", "--history", here.path("speeds.json")});
+    EXPECT_EQ(report.at("run").at("measured_share").to_number<int>(), measured);
+  }
+}
+
 TEST(Programs, ReportEachRepetition)
 {
   for (const auto& program : all_programs) {

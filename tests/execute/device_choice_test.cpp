@@ -133,7 +133,7 @@ TEST_F(DeviceChoice, KnowsADevicesSpeedAtEachKernelApart)
   const auto job = fastgpu::make_job(fastgpu::space(20'000, fastgpu::by_size{1}), [](std::uint64_t) {});
   const auto other = fastgpu::make_job(fastgpu::space(10, fastgpu::by_size{1}), third{},
                                        fastgpu::reduced(fastgpu::sum<double>{}));
-  const auto speed_at = [&](const auto& what) { return cluster_->describe(what.storage()->data.code).at(0).speed; };
+  const auto speed_at = [&](const auto& what) { return cluster_->describe(&what.storage()->data).at(0).speed; };
   EXPECT_EQ(speed_at(job), 0);
   run(job);
   const auto speed = speed_at(job);

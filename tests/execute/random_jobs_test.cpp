@@ -115,7 +115,8 @@ struct scenario {
                                  "fakegpu:" + std::to_string(seed) + "*2,host:1",
                                  "fakegpu:" + std::to_string(seed) + ",faulty:" + std::to_string(seed)});
     options.mix_numeric_classes = true;  // all of them compute on this machine's cores
-    options.policy = pick<fastgpu::assignment_policy>({fastgpu::equal{}, fastgpu::least_loaded{}, fastgpu::by_speed{}});
+    options.policy = pick<fastgpu::assignment_policy>(
+        {fastgpu::equal{}, fastgpu::least_loaded{}, fastgpu::by_speed{}, fastgpu::minimum_completion_time{}});
     options.batches = pick<fastgpu::batching>({fastgpu::batching::fixed(1), fastgpu::batching::fixed(5),
                                                fastgpu::batching::guided(), fastgpu::batching::guided(3),
                                                fastgpu::batching::adaptive(),

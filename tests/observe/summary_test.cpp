@@ -37,6 +37,7 @@ run_summary some_summary()
   s.reduction = "ordered";
   s.shape = "ordered/1";
   s.policy = "by_speed";
+  s.measured_share = 0.75;
   s.numeric_class = "host";
   device_summary d;
   d.id = {0};
@@ -67,7 +68,8 @@ TEST(Summary, PrintsAsATable)
 {
   EXPECT_EQ(
       to_text(some_summary()),
-      "done in 1.250 s: 1000 subtasks in 60 batches, 7 steals, 2 retries (30 subtasks wasted), 1 partials fenced\n"
+      "done in 1.250 s: 1000 subtasks in 60 batches, 7 steals, 2 retries (30 subtasks wasted), 1 partials fenced, "
+      "75.0% placed by measured speed\n"
       "reduction ordered, shape ordered/1, aggregation 12.500 ms\n"
       "device  name                subtasks   share    batches   steals  retries    busy s  done at s\n"
       "0       host:2                   750   75.0%         40        5        0     2.250      1.200\n"
@@ -196,6 +198,7 @@ TEST(Summary, IsOneJsonObject)
   EXPECT_EQ(parsed.at("reduction"), "ordered");
   EXPECT_EQ(parsed.at("shape"), "ordered/1");
   EXPECT_EQ(parsed.at("policy"), "by_speed");
+  EXPECT_EQ(parsed.at("measured_share").to_number<double>(), 0.75);
   EXPECT_EQ(parsed.at("numeric_class"), "host");
   const auto& devices = parsed.at("devices").as_array();
   ASSERT_EQ(devices.size(), 2u);

@@ -67,6 +67,14 @@ struct cluster_options {
   /// ends is noticed at once; this is for machines and networks that fall silent.
   seconds node_dead_after{5.0};
 
+  /// A file of how fast this machine's devices, and nodes, ran registered kernels in earlier processes: read now, and
+  /// written, where there is something new, when the cluster's last run is gone; children (isolation::process) write it
+  /// as well, within a second after a run. Empty: what this cluster measures is known to itself alone. A file that is
+  /// damaged, too old or of another machine is refused with one warning, and replaced; a file that cannot be written is
+  /// one warning. Processes may share a file: who writes it keeps what is in it; of two that write at the same moment the
+  /// later one wins. Not for a file that others can write: its speeds decide where runs begin, though never an answer.
+  std::string history{};
+
   /// Called on each worker thread before it does anything, e.g. to set its name. It must not throw. What it does to the
   /// floating-point environment does not last: kernels see the default one.
   void (*thread_start)(void* context, device_id device, std::uint32_t worker) = nullptr;

@@ -95,6 +95,9 @@ struct run_summary {
   std::string reduction;        ///< "ordered", "exact", "fast", or "none".
   std::string shape;            ///< Shape of an ordered merge, "ordered/1"; "order-free" where none is needed.
   std::string policy;           ///< Who made the placement.
+  /// Of the subtasks, 0 to 1, those whose first device was chosen by a measured speed: of earlier runs, or of the
+  /// cluster's history.
+  double measured_share = 0;
   std::string numeric_class;    ///< Of the devices used.
   std::vector<device_summary> devices;
 };

@@ -19,6 +19,7 @@ struct choice {
   std::string connect;
   std::string credentials;
   std::string devices;
+  std::string history;
   std::string name;
   std::string isolate = "process";
 };
@@ -69,6 +70,7 @@ void serve(const choice& chosen)
   options.connect = chosen.connect;
   options.name = chosen.name;
   options.devices.devices = chosen.devices;
+  options.devices.history = chosen.history;
   if (chosen.isolate == "process") options.isolate = fastgpu::isolation::process;
   if (!chosen.credentials.empty()) {
     options.as = fastgpu::credentials::load(chosen.credentials);
@@ -97,6 +99,7 @@ void add_node_command(CLI::App& app, int& status)
   command->add_option("--connect", chosen->connect, "Or a coordinator to dial, which takes nodes at --accept-nodes: HOST:PORT or unix:/PATH");
   command->add_option("--credentials", chosen->credentials, "This node's folder of credentials");
   command->add_option("--devices", chosen->devices, "Devices to offer, as in every program; default: all GPUs, else all cores");
+  command->add_option("--history", chosen->history, "File of measured speeds, which are told to coordinators: read, and written after runs");
   command->add_option("--name", chosen->name, "What it is called without credentials; default: the machine's name");
   command->add_option("--isolation", chosen->isolate, "Where subtasks run: in a child process for each coordinator, or here")
       ->check(CLI::IsMember({"process", "none"}))
