@@ -86,7 +86,7 @@ fastgpu::cluster_model model_of(const std::string& devices, const fastgpu::run_c
 
 point run_point(const program_call& call, const std::string& devices, const fastgpu::cluster_model& on, int runs)
 {
-  program::job_probe probe{.how = {.samples = 100, .budget = seconds{0.3}}, .runs = runs};
+  program::job_probe probe{.how = {.budget = seconds{0.5}}, .runs = runs};
   auto options = call.options;
   options.insert(options.end(), {"--devices", devices});
   std::string what = call.name;

@@ -19,7 +19,7 @@ using fastgpu::cluster;
 using fastgpu::seconds;
 
 constexpr double rate = 50;  // subtasks a second of a GPU
-constexpr fastgpu::calibrate_options calibrating{.each = seconds{0.2}};
+constexpr fastgpu::calibrate_options calibrating{.each = seconds{0.05}};
 
 struct shape_of_point {
   std::uint32_t nodes;

@@ -49,7 +49,7 @@ std::vector<shape_of_point> points_of(bool smoke)
 fastgpu::job_profile sample(const fastgpu::job<std::uint64_t, 1>& job, std::uint64_t subtasks)
 {
   const cluster devices{"host:16"};
-  const auto n = static_cast<std::uint32_t>(std::max<std::uint64_t>(32, subtasks / 8));
+  const auto n = static_cast<std::uint32_t>(std::max<std::uint64_t>(64, subtasks / 8));
   return fastgpu::measure(devices, job, {.samples = n, .budget = seconds{0.5}});
 }
 
@@ -64,7 +64,7 @@ point run_point(const shape_of_point& p, const fastgpu::run_costs& costs, std::u
   for (std::size_t d = 4; d < kernel.speed.size() && p.unequal; ++d) kernel.speed[d] = faster;
 
   const auto profile = sample(unit, static_cast<std::uint64_t>(subtasks));
-  fastgpu::cluster_model on{.costs = costs};
+  fastgpu::cluster_model on{.costs = costs, .speeds_known = false};  // the first run of its cluster
   on.nodes.push_back({.name = "here", .devices = {{.name = "slow", .count = devices - fast}}});
   if (fast > 0) on.nodes[0].devices.push_back({.name = "fast", .count = fast, .speed = faster});
 

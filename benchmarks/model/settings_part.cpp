@@ -45,7 +45,7 @@ std::vector<setting> settings_of(bool smoke)
 
 fastgpu::cluster_model model_of(const setting& s, const fastgpu::run_costs& costs)
 {
-  fastgpu::cluster_model on{.costs = costs};
+  fastgpu::cluster_model on{.costs = costs, .speeds_known = false};  // the first run of its cluster
   on.costs.batch_subtasks = s.batch;
   on.nodes.push_back({.name = "here"});
   for (std::uint32_t d = 0; d < s.devices; ++d) {
@@ -61,7 +61,7 @@ fastgpu::job_profile sample(std::int64_t granule)
   kernel.speed.fill(1);
   const cluster devices{"host:8"};
   const auto subtasks = items / granule;
-  const auto n = static_cast<std::uint32_t>(std::max<std::int64_t>(8, subtasks / 8));
+  const auto n = static_cast<std::uint32_t>(std::max<std::int64_t>(64, subtasks / 8));
   return fastgpu::measure(devices, sleeping_job(items, granule, kernel), {.samples = n, .budget = seconds{1.0}});
 }
 

@@ -21,7 +21,7 @@ enum class cost_shape : std::uint8_t { even, uniform, exponential };
   return shape == cost_shape::even ? "even" : shape == cost_shape::uniform ? "uniform" : "exponential";
 }
 
-/// A subtask of n items takes `subtask_s + n x item_s x (a factor of its own, 1 on average) / speed[device]`.
+/// A subtask of n items takes `(subtask_s + n x item_s x (a factor of its own, 1 on average)) / speed[device]`.
 struct sleeper {
   double subtask_s = 0;
   double item_s = 0;
@@ -40,7 +40,7 @@ struct sleeper {
   std::uint64_t operator()(fastgpu::host_context& on, fastgpu::block<1> b) const
   {
     const auto mine = static_cast<double>(speed[std::min<std::size_t>(on.device().value, speed.size() - 1)]);
-    const auto s = subtask_s + static_cast<double>(b.count()) * item_s * factor(b.subtask) / mine;
+    const auto s = (subtask_s + static_cast<double>(b.count()) * item_s * factor(b.subtask)) / mine;
     std::this_thread::sleep_for(std::chrono::duration<double>{s});
     return static_cast<std::uint64_t>(b.count());
   }

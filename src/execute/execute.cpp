@@ -108,7 +108,7 @@ ref<run_state> make_run(const ref<cluster_core>& core, const ref<const job_stora
   }
   const auto& table = given == nullptr ? made : *given;
   std::optional<forecast> before;
-  if (options.predict) before = forecast_of(data, table, core->describe(data.code), *options.predict);
+  if (options.predict) before = forecast_of(data, table, core->describe(&data), *options.predict);
   ref<run_state> run{new run_state{core, job, table, options, fold}};
   if (before) run->expect(std::move(*before));
   run->start(table, assign_s);

@@ -22,7 +22,7 @@ constexpr int repetitions = 5;
 constexpr std::uint32_t rounds = 64;    // of the hash, where an index is to take some 100 ns
 constexpr std::uint32_t indices = 64;   // a subtask, at that
 constexpr double noise = 0.05;          // of a subtask's time; a batch that costs less is not told from one that costs nothing
-constexpr std::uint32_t elements_of_slice = 1 << 14;
+constexpr std::uint32_t elements_of_slice = 1 << 17;
 constexpr double link_bytes_max = 128 << 20;
 
 double median(std::vector<double> of)

@@ -2,14 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <new>
 #include <stdexcept>
 #include <system_error>
@@ -19,6 +17,7 @@
 
 #include "detail/format.hpp"
 #include "detail/size_signal.hpp"
+#include "model/machine.hpp"
 #include "observe/json.hpp"
 
 namespace fastgpu::inline v0::detail {
@@ -179,16 +178,7 @@ std::string write_all(owned_file& to, std::string_view text)
 
 history_machine this_machine()
 {
-  history_machine here;
-  here.cores = static_cast<std::uint32_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_CONF)));
-  std::ifstream file{"/proc/cpuinfo"};
-  for (std::string line; std::getline(file, line) && here.cpu.empty();) {
-    const auto value = line.find(": ");
-    if (line.starts_with("model name") && value != std::string::npos) here.cpu = line.substr(value + 2);
-  }
-  utsname system{};
-  if (here.cpu.empty() && ::uname(&system) == 0) here.cpu = system.machine;  // some processors have no name
-  return here;
+  return {processor_name(), static_cast<std::uint32_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_CONF)))};
 }
 
 history_reading parse_history(std::string_view text, const history_machine& here, std::int64_t now_s)

@@ -1,3 +1,5 @@
+#include "model/machine.hpp"
+
 #include <sys/utsname.h>
 
 #include <fstream>
@@ -7,9 +9,9 @@
 #include <fastgpu/model/calibrate.hpp>
 
 namespace fastgpu::inline v0 {
-namespace {
+namespace detail {
 
-std::string processor()
+std::string processor_name()
 {
   std::ifstream file{"/proc/cpuinfo"};
   for (std::string line; std::getline(file, line);) {
@@ -20,12 +22,12 @@ std::string processor()
   return ::uname(&name) == 0 ? name.machine : "unknown processor";
 }
 
-}  // namespace
+}  // namespace detail
 
 std::string machine_name()
 {
   const auto cores = allowed_cores();
-  return processor() + ", " + std::to_string(cores) + (cores == 1 ? " core" : " cores");
+  return detail::processor_name() + ", " + std::to_string(cores) + (cores == 1 ? " core" : " cores");
 }
 
 }  // namespace fastgpu::inline v0

@@ -119,7 +119,9 @@ class scaled_costs {
 
 /// Schedules played through: the next subtask, whose cost is drawn from the sample, goes to whoever would be done with it
 /// first if it were a mean one; slow workers do not begin what fast ones will soon be free for.
-estimate played_through(const std::vector<worker_group>& groups, std::uint64_t subtasks, const cost_distribution& costs)
+/// @param all_begin  The first subtasks go to all workers, one each.
+estimate played_through(const std::vector<worker_group>& groups, std::uint64_t subtasks, const cost_distribution& costs,
+                        bool all_begin)
 {
   using done_at = std::pair<double, double>;  // with a mean subtask more, and how long that takes
   std::mt19937_64 random{1};
@@ -135,17 +137,29 @@ estimate played_through(const std::vector<worker_group>& groups, std::uint64_t s
     start.insert(start.end(), static_cast<std::size_t>(useful), done_at{g.subtask_s, g.subtask_s});
   }
   for (std::uint64_t t = 0; t < trials; ++t) {
-    std::priority_queue<done_at, std::vector<done_at>, std::greater<>> workers{{}, start};
     double end = 0;
     double work = 0;
-    for (std::uint64_t i = 0; i < subtasks; ++i) {
+    const auto next_cost = [&] {
       const auto cost = sample[random() % sample.size()] / costs.mean();
+      work += cost;
+      return cost;
+    };
+    auto first = start;
+    std::uint64_t begun = 0;
+    for (; all_begin && begun < first.size(); ++begun) {
+      auto& [as_mean, subtask_s] = first[begun];
+      const auto done = next_cost() * subtask_s;
+      as_mean = done + subtask_s;
+      end = std::max(end, done);
+    }
+    std::priority_queue<done_at, std::vector<done_at>, std::greater<>> workers{{}, std::move(first)};
+    for (std::uint64_t i = begun; i < subtasks; ++i) {
+      const auto cost = next_cost();
       const auto [as_mean, subtask_s] = workers.top();
       const auto done = as_mean + (cost - 1) * subtask_s;
       workers.pop();
       workers.emplace(done + subtask_s, subtask_s);
       end = std::max(end, done);
-      work += cost;
     }
     // Against as much work as there happens to be: how much that is, is not the end's matter.
     waits.push_back(end - work / rate_of(groups));
@@ -181,14 +195,18 @@ double fluid_makespan(std::vector<worker_group> groups, double subtasks)
   return now + (subtasks - done) / rate;
 }
 
-estimate imbalance(const std::vector<worker_group>& groups, std::uint64_t subtasks, const cost_distribution& costs)
+estimate imbalance(const std::vector<worker_group>& groups, std::uint64_t subtasks, const cost_distribution& costs,
+                   bool all_begin)
 {
   const auto m = static_cast<double>(subtasks);
   const auto rounds = m / worker_count(groups);
   const bool alike = costs.variation() == 0;
-  const auto whole = whole_rounds(groups, m) - m / rate_of(groups);
+  all_begin = all_begin && rounds >= 1;
+  auto first_s = 0.0;  // of the slowest that begins
+  for (const auto& g : groups) first_s = std::max(first_s, all_begin ? g.subtask_s : 0);
+  const auto whole = std::max(first_s, whole_rounds(groups, m)) - m / rate_of(groups);
   if (alike) return {std::max(0.0, whole), std::max(0.0, whole), std::max(0.0, whole)};
-  if (rounds < few_rounds && subtasks <= steps_max / 2) return played_through(groups, subtasks, costs);
+  if (rounds < few_rounds && subtasks <= steps_max / 2) return played_through(groups, subtasks, costs, all_begin);
 
   // At the end every worker is somewhere in its last subtask.
   const scaled_costs scaled{costs};

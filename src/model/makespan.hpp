@@ -32,8 +32,10 @@ struct estimate {
 /// What whole subtasks add to it: the wait for the latest worker's last subtask. `ready_s` is not looked at. Where there
 /// are few subtasks for each worker, some schedules of them are played through, always the same ones; else by the
 /// residual life of what is under way when the last subtask is taken.
+/// @param all_begin  Each worker begins with a subtask, where there are as many; else only with what others would not be
+///                   done with sooner.
 [[nodiscard]] estimate imbalance(const std::vector<worker_group>& groups, std::uint64_t subtasks,
-                                 const cost_distribution& costs);
+                                 const cost_distribution& costs, bool all_begin = false);
 
 /// The expected longest of so many subtasks.
 [[nodiscard]] double expected_longest(std::uint64_t subtasks, const cost_distribution& costs);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <random>
 #include <thread>
@@ -28,28 +29,35 @@ class silent_grantor final : public run_grantor {
   void look() noexcept override {}
 };
 
-/// Some spans, one in each of as many equal parts of the job, in random order.
-std::vector<interval> choose(const space_shape& shape, std::uint32_t samples)
+std::uint64_t spans_of(const space_shape& shape)
 {
-  const auto span = std::uint64_t{1} << shape.span_log2;
-  const auto spans = (shape.count + span - 1) / span;
-  const auto n = std::min<std::uint64_t>(samples, spans);
+  return (shape.count + (std::uint64_t{1} << shape.span_log2) - 1) >> shape.span_log2;
+}
+
+/// `together` neighbouring spans in each of some equal parts of the job, `wanted` in all, in random order; all of it where
+/// that is no more.
+std::vector<interval> choose(const space_shape& shape, std::uint64_t wanted, std::uint64_t together)
+{
+  const auto spans = spans_of(shape);
+  wanted = std::min(wanted, spans);
+  together = wanted == spans ? 1 : std::min(together, wanted);
+  const auto n = wanted / together;
   std::mt19937_64 random{shape.count};  // the same ones each time
   std::vector<interval> chosen;
   for (std::uint64_t i = 0; i < n; ++i) {
     const auto first = spans * i / n;
-    const auto after = std::max(first + 1, spans * (i + 1) / n);
-    const auto begin = (first + random() % (after - first)) * span;
-    chosen.push_back({static_cast<std::uint32_t>(begin),
-                      static_cast<std::uint32_t>(std::min<std::uint64_t>(begin + span, shape.count))});
+    const auto after = std::max(first + 1, spans * (i + 1) / n - (together - 1));
+    const auto begin = first + random() % (after - first);
+    chosen.push_back({static_cast<std::uint32_t>(begin << shape.span_log2),
+                      static_cast<std::uint32_t>(std::min<std::uint64_t>((begin + together) << shape.span_log2, shape.count))});
   }
   std::shuffle(chosen.begin(), chosen.end(), random);
   return chosen;
 }
 
-/// Runs them until the budget is spent. @return a finished run
+/// Runs them until the budget, of which `begin` is the start, is spent. @return a finished run
 ref<run_state> run_some(const ref<cluster_core>& core, const ref<const job_storage>& job, fold_kind fold,
-                        const std::vector<interval>& chosen, const measure_options& options)
+                        const std::vector<interval>& chosen, const measure_options& options, steady_clock::time_point begin)
 {
   const auto& device = *core->devices()[options.device.value];
   placement where;
@@ -59,7 +67,6 @@ ref<run_state> run_some(const ref<cluster_core>& core, const ref<const job_stora
   const ref<run_state> run{new run_state{core, job, where, how, fold, &grantor}};
   run->start(where, 0);
   core->submit(run);
-  const auto begin = steady_clock::now();
   const auto budget = std::chrono::duration<double>{options.budget.count};
   std::uint64_t step = first_grant * device.info().workers;
   std::uint64_t granted = 0;
@@ -83,23 +90,71 @@ ref<run_state> run_some(const ref<cluster_core>& core, const ref<const job_stora
   return run;
 }
 
-/// The first of each worker is left out where there are many others: it opens sessions and touches memory first. Where
-/// there are few, those that came second are few as well, and who had long ones first has none.
+/// Where there are enough that came right behind their neighbour on the same worker, these alone: in a run nearly all do,
+/// and find its memory touched and its data at hand.
 std::vector<seconds> times_of(const run_state& run)
 {
   std::vector<seconds> all;
-  std::vector<seconds> later;
+  std::vector<seconds> behind;
   for (const auto& worker : run.trace_events()) {
-    bool first = true;
+    std::uint32_t next = 0;  // nothing is behind what is not there
     for (const auto& event : worker) {
       if (event.kind != trace_kind::batch) continue;
       const seconds took{static_cast<double>(std::max<std::int64_t>(event.end_ns - event.begin_ns, 1)) * 1e-9};
       all.push_back(took);
-      if (!std::exchange(first, false)) later.push_back(took);
+      if (event.part.begin == next && next != 0) behind.push_back(took);
+      next = event.part.end;
     }
   }
-  constexpr std::size_t many = 8;  // times as many
-  return later.size() >= many * (all.size() - later.size()) ? later : all;
+  constexpr std::size_t enough = 48;
+  return behind.size() >= enough && 2 * behind.size() >= all.size() ? behind : all;
+}
+
+double mean_of(const std::vector<seconds>& costs)
+{
+  double sum = 0;
+  for (const auto c : costs) sum += c.count;
+  return sum / static_cast<double>(costs.size());
+}
+
+/// Of the mean, as far as a sample tells: its standard error over itself.
+double uncertainty_of(const std::vector<seconds>& costs)
+{
+  const auto mean = mean_of(costs);
+  double squares = 0;
+  for (const auto c : costs) squares += (c.count - mean) * (c.count - mean);
+  return std::sqrt(squares) / static_cast<double>(costs.size()) / mean;
+}
+
+/// Some of the job, and more of it where that says too little: costs that differ much, or subtasks so short that it
+/// matters how many of their kind come before them.
+std::vector<seconds> costs_of(const ref<cluster_core>& core, const ref<const job_storage>& job, fold_kind fold,
+                              const measure_options& options)
+{
+  constexpr std::uint64_t little = 64;
+  constexpr std::uint64_t first_sample = 1600;
+  constexpr std::uint64_t neighbours = 4;
+  constexpr std::uint64_t many_neighbours = 256;
+  constexpr double short_s = 20e-6;
+  constexpr double uncertain = 0.03;
+  const auto& shape = job->data.shape;
+  const auto begin = steady_clock::now();
+  const auto times = [&](std::uint64_t wanted, std::uint64_t together) {
+    const auto run = run_some(core, job, fold, choose(shape, wanted, together), options, begin);
+    if (run->summary().outcome == outcome_kind::failed) throw error{run->summary().why};
+    return times_of(*run);
+  };
+  const auto spans = spans_of(shape);
+  const auto part = std::max(little, spans / 4);
+  const auto first = std::min<std::uint64_t>({options.samples, first_sample, part});
+  auto costs = times(first, neighbours);
+  if (costs.empty()) throw error{errc::no_usable_device, "measure: no subtask was run"};
+  const bool is_short = mean_of(costs) < short_s;
+  const bool differ = uncertainty_of(costs) > uncertain;
+  const auto more = std::min<std::uint64_t>(options.samples, differ ? spans : part);
+  if (first >= spans || (!is_short && (!differ || more <= first))) return costs;
+  if (const auto again = times(more, is_short ? many_neighbours : neighbours); again.size() >= costs.size()) return again;
+  return costs;
 }
 
 }  // namespace
@@ -122,10 +177,7 @@ job_profile measure(const ref<cluster_core>& core, const ref<const job_storage>&
     profile.costs.push_back(seconds{1e-9});  // of none
     return profile;
   }
-  const auto run = run_some(core, job, fold, choose(data.shape, options.samples), options);
-  if (run->summary().outcome == outcome_kind::failed) throw error{run->summary().why};
-  profile.costs = times_of(*run);
-  if (profile.costs.empty()) throw error{errc::no_usable_device, "measure: no subtask was run"};
+  profile.costs = costs_of(core, job, fold, options);
   add_bytes(profile, data);
   return profile;
 }

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "detail/input_piece.hpp"
@@ -64,12 +66,13 @@ struct device_group {
   double compute_s = 0;    // of a worker for a subtask
   double batch_s = 0;      // more, for its share of a batch's cost
   double link_s = 0;       // what a subtask takes at least, by its link's share
+  double input_s = 0;      // when its input begins to come
   double ready_s = 0;      // when it begins
 };
 
-/// Until a node has what its first subtasks need: the broadcasts, and the first piece of its input, which comes after
-/// some of the other nodes'.
-double ready_s(const job_profile& job, const cluster_model& on, const node_model& node, double remote_nodes)
+/// When a node has the broadcasts, and when the first piece of its input, which comes after some of the other nodes'.
+std::pair<double, double> ready_s(const job_profile& job, const cluster_model& on, const node_model& node,
+                                  double remote_nodes)
 {
   const auto broadcast_rate =
       node.broadcast_bytes_per_second > 0 ? node.broadcast_bytes_per_second : node.bytes_per_second;
@@ -81,7 +84,8 @@ double ready_s(const job_profile& job, const cluster_model& on, const node_model
     broadcast_s = std::max(broadcast_s, remote_nodes * job.broadcast_bytes / on.uplink_bytes_per_second);
     piece_s = std::max(piece_s, (remote_nodes + 1) / 2 * piece / on.uplink_bytes_per_second);
   }
-  return 1.5 * node.latency.count + broadcast_s + piece_s;
+  const auto input_s = 1.5 * node.latency.count + broadcast_s;
+  return {input_s, input_s + piece_s};
 }
 
 std::vector<device_group> groups_of(const job_profile& job, const cluster_model& on, double mean_s)
@@ -106,7 +110,7 @@ std::vector<device_group> groups_of(const job_profile& job, const cluster_model&
         // Its devices share the link as they share the work.
         const auto share = device.speed / mean_s / node_rate;  // of one worker
         g.link_s = std::max(g.link_s, bytes / node.bytes_per_second / share);
-        g.ready_s = ready_s(job, on, node, remote_nodes);
+        std::tie(g.input_s, g.ready_s) = ready_s(job, on, node, remote_nodes);
       }
       groups.push_back(g);
     }
@@ -121,7 +125,7 @@ double fluid_s(const std::vector<device_group>& groups, double subtasks, double 
   for (const auto& g : groups) {
     auto each = g.compute_s + (also != nullptr ? g.*also : 0);
     if (links) each = std::max(each, g.link_s);
-    workers.push_back({g.workers, each, g.ready_s});
+    workers.push_back({g.workers, each, links && each == g.link_s ? g.input_s : g.ready_s});
   }
   return detail::fluid_makespan(workers, subtasks);
 }
@@ -245,7 +249,7 @@ prediction predict(const job_profile& job, const cluster_model& on)
   p.start = seconds{on.costs.start.count + without_batches - work_alone};
   p.execute = seconds{work_alone};
   p.batching = seconds{without_links - without_batches};
-  p.transfer = seconds{with_all - without_links};
+  p.transfer = seconds{std::max(0.0, with_all - without_links)};
   if (on.uplink_bytes_per_second > 0) {  // what all nodes are sent
     const auto uplink_s = subtasks * bytes_of_subtask(job) / on.uplink_bytes_per_second;
     const bool remote_only =
@@ -258,7 +262,8 @@ prediction predict(const job_profile& job, const cluster_model& on)
   for (const auto& g : groups) {
     workers.push_back({g.workers, together * std::max(g.compute_s + g.batch_s, g.link_s), 0});
   }
-  const auto end = detail::imbalance(workers, (job.subtasks + together - 1) / together, costs.of_sums(together));
+  const auto end = detail::imbalance(workers, (job.subtasks + together - 1) / together, costs.of_sums(together),
+                                     !on.speeds_known);
   p.imbalance = seconds{end.mean + steals_s(on, subtasks / detail::worker_count(workers))};
   p.aggregate = seconds{aggregation_s(job, on)};
   for (const auto* term : {&p.start, &p.execute, &p.batching, &p.transfer, &p.imbalance, &p.aggregate}) {

@@ -132,7 +132,7 @@ TEST(Prediction, WaitsForASlowLink)
   job_profile job = alike(100, 0.01);
   job.input_bytes = 1e5;  // 0.1 s each, for 0.0025 s of work
   const auto p = predict(job, c);
-  EXPECT_NEAR(p.execute.count + p.transfer.count, 10, 0.5);
+  EXPECT_NEAR(p.start.count + p.execute.count + p.transfer.count, 10, 0.5);
   EXPECT_EQ(p.bound, fastgpu::run_bound::transfer);
   EXPECT_NEAR(p.lower_bound.count, 10, 1e-9);
 }

@@ -17,7 +17,9 @@
 namespace fastgpu::inline v0 {
 
 struct measure_options {
-  std::uint32_t samples = 400;  ///< Subtasks to run, at most; spread over all of the job, at random places.
+  /// Subtasks to run, at most: a quarter of the job, more where they differ much; some neighbours at a time, at random
+  /// places all over it.
+  std::uint32_t samples = 10'000;
   seconds budget{1.0};          ///< No more are begun after so long.
   fastgpu::reduction reduction = fastgpu::reduction::ordered;
   device_id device{0};          ///< Of the cluster's own; all its workers run some.

@@ -60,6 +60,9 @@ struct run_costs {
 struct cluster_model {
   std::vector<node_model> nodes{};
   run_costs costs{};
+  /// Whether placements go by how fast devices are at this job, as from its second run on. Else each worker begins with
+  /// one subtask, however slow it is, where there are as many.
+  bool speeds_known = true;
   double uplink_bytes_per_second = 0;  ///< Of the starting process's link, for all nodes together; 0: no bound.
 };
 
