@@ -48,7 +48,7 @@ def speed_up(report, path):
         axes.scatter(devices, [p["at"]["work_s"] / p["measured_s"] for p in points], label=f"{part}, measured")
         axes.scatter(devices, [p["at"]["work_s"] / p["predicted_s"] for p in points], marker="x",
                      label=f"{part}, predicted")
-    limit = [1, 128]
+    limit = [1, max(axes.get_xlim()[1], 1)]
     axes.plot(limit, limit, color="gray", linewidth=0.8, label="as many times as devices")
     axes.set(xscale="log", yscale="log", xlabel="devices, nodes x GPUs (two speeds: in units of the slow one)",
              ylabel="speed-up")

@@ -55,14 +55,15 @@ std::vector<interval> choose(const space_shape& shape, std::uint64_t wanted, std
   return chosen;
 }
 
-/// Runs them until the budget, of which `begin` is the start, is spent. @return a finished run
+/// Runs them, `batch` subtasks at a time, until the budget, of which `begin` is the start, is spent. @return a finished run
 ref<run_state> run_some(const ref<cluster_core>& core, const ref<const job_storage>& job, fold_kind fold,
-                        const std::vector<interval>& chosen, const measure_options& options, steady_clock::time_point begin)
+                        const std::vector<interval>& chosen, std::uint32_t batch, const measure_options& options,
+                        steady_clock::time_point begin)
 {
   const auto& device = *core->devices()[options.device.value];
   placement where;
   where.entries.push_back({options.device, device.info().name, {}, 0});
-  const run_options how{.batches = batching::fixed(1), .seal_every = seconds{}, .trace = true};
+  const run_options how{.batches = batching::fixed(batch), .seal_every = seconds{}, .trace = true};
   silent_grantor grantor;
   const ref<run_state> run{new run_state{core, job, where, how, fold, &grantor}};
   run->start(where, 0);
@@ -91,8 +92,8 @@ ref<run_state> run_some(const ref<cluster_core>& core, const ref<const job_stora
 }
 
 /// Where there are enough that came right behind their neighbour on the same worker, these alone: in a run nearly all do,
-/// and find its memory touched and its data at hand.
-std::vector<seconds> times_of(const run_state& run)
+/// and find its memory touched and its data at hand. Of a batch of several subtasks, their mean.
+std::vector<seconds> times_of(const run_state& run, std::uint32_t span)
 {
   std::vector<seconds> all;
   std::vector<seconds> behind;
@@ -100,7 +101,8 @@ std::vector<seconds> times_of(const run_state& run)
     std::uint32_t next = 0;  // nothing is behind what is not there
     for (const auto& event : worker) {
       if (event.kind != trace_kind::batch) continue;
-      const seconds took{static_cast<double>(std::max<std::int64_t>(event.end_ns - event.begin_ns, 1)) * 1e-9};
+      const auto spans = std::max(event.part.size() / span, 1u);
+      const seconds took{static_cast<double>(std::max<std::int64_t>(event.end_ns - event.begin_ns, 1)) * 1e-9 / spans};
       all.push_back(took);
       if (event.part.begin == next && next != 0) behind.push_back(took);
       next = event.part.end;
@@ -136,25 +138,29 @@ std::vector<seconds> costs_of(const ref<cluster_core>& core, const ref<const job
   constexpr std::uint64_t neighbours = 4;
   constexpr std::uint64_t many_neighbours = 256;
   constexpr double short_s = 20e-6;
+  constexpr std::uint32_t short_batch = 32;
+  constexpr std::size_t few = 8;
   constexpr double uncertain = 0.03;
   const auto& shape = job->data.shape;
   const auto begin = steady_clock::now();
-  const auto times = [&](std::uint64_t wanted, std::uint64_t together) {
-    const auto run = run_some(core, job, fold, choose(shape, wanted, together), options, begin);
+  const auto span = std::uint32_t{1} << shape.span_log2;
+  const auto times = [&](std::uint64_t wanted, std::uint64_t together, std::uint32_t batch) {
+    const auto run = run_some(core, job, fold, choose(shape, wanted, together), batch * span, options, begin);
     if (run->summary().outcome == outcome_kind::failed) throw error{run->summary().why};
-    return times_of(*run);
+    return times_of(*run, span);
   };
   const auto spans = spans_of(shape);
   const auto part = std::max(little, spans / 4);
   const auto first = std::min<std::uint64_t>({options.samples, first_sample, part});
-  auto costs = times(first, neighbours);
+  auto costs = times(first, neighbours, 1);
   if (costs.empty()) throw error{errc::no_usable_device, "measure: no subtask was run"};
   const bool is_short = mean_of(costs) < short_s;
   const bool differ = uncertainty_of(costs) > uncertain;
   const auto more = std::min<std::uint64_t>(options.samples, differ ? spans : part);
   if (first >= spans || (!is_short && (!differ || more <= first))) return costs;
-  if (const auto again = times(more, is_short ? many_neighbours : neighbours); again.size() >= costs.size()) return again;
-  return costs;
+  const bool batched = is_short && !differ;  // as a run has them, and a clock does not see them one by one
+  auto again = times(more, is_short ? many_neighbours : neighbours, batched ? short_batch : 1);
+  return again.size() >= (batched ? few : costs.size()) ? again : costs;
 }
 
 }  // namespace
