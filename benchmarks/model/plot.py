@@ -74,15 +74,15 @@ def predicted(report, path):
 
 
 def terms(report, path):
-    """Mean shares of the wall-clock time: measured, predicted and between."""
+    """Predicted less measured, as a share of the wall-clock time: medians over the points."""
     groups = {part: [p for p in points if "measured" in p] for part, points in by_part(points_of(report)).items()}
     groups = {part: points for part, points in groups.items() if points}
     figure, all_axes = plt.subplots(1, max(len(groups), 1), figsize=(2.6 * max(len(groups), 1) + 1, 4.5), sharey=True,
                                     squeeze=False)
     for axes, (part, points) in zip(all_axes[0], groups.items()):
-        shares = [[statistics.median(100 * (p["predicted"][t] - p["measured"][t]) / p["measured_s"] for p in points)]
+        shares = [statistics.median(100 * (p["predicted"][t] - p["measured"][t]) / p["measured_s"] for p in points)
                   for t in TERMS]
-        axes.bar(range(len(TERMS)), [s[0] for s in shares], color="tab:blue")
+        axes.bar(range(len(TERMS)), shares, color="tab:blue")
         axes.axhline(0, color="gray", linewidth=0.8)
         axes.set_xticks(range(len(TERMS)), TERMS, rotation=60)
         axes.set_title(part)

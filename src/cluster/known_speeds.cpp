@@ -104,12 +104,16 @@ void cluster_core::save_history() noexcept
       const auto lock = lock_soon(mutex_);
       if (!history_.changed()) return;
       entries = history_.entries();
-      history_.mark_written();
     }
     const auto why = write_history(options_.history, entries, this_machine(), date_s());
-    if (!why.empty()) log_line(log_level::warning, "history '" + options_.history + "' is not written: " + why);
-  } catch (const std::bad_alloc&) {
-    log_line(log_level::warning, "the history is not written: no memory for it");
+    if (why.empty()) {
+      const auto lock = lock_soon(mutex_);
+      history_.mark_written();
+    } else {
+      log_line(log_level::warning, "history '" + options_.history + "' is not written: " + why);
+    }
+  } catch (const std::exception& e) {
+    log_line(log_level::warning, std::string{"the history is not written: "} + e.what());
   }
 }
 

@@ -199,16 +199,18 @@ void remote_participant::send_with_data(interval range, bool staged)
 
 bool remote_participant::may_send() const { return host_.queued_bytes() < options_.window_bytes; }
 
-/// One piece: what others are sent goes in between, and this one is on its way while the next is packed.
+/// About one piece: what others are sent goes in between, and this one is on its way while the next is packed.
 void remote_participant::send_waiting()
 {
-  if (waiting_.empty() || !may_send()) return;
-  auto& next = waiting_.front();
-  const interval part{next.begin, static_cast<std::uint32_t>(std::min<std::uint64_t>(
-                                      next.end, std::uint64_t{next.begin} + options_.grant_subtasks_of_data))};
-  next.begin = part.end;
-  if (next.empty()) waiting_.pop_front();
-  send_with_data(part, false);
+  auto room = options_.grant_subtasks_of_data;
+  while (room > 0 && !waiting_.empty() && may_send()) {
+    auto& next = waiting_.front();
+    const interval part{next.begin, next.begin + std::min(room, next.size())};
+    room -= part.size();
+    next.begin = part.end;
+    if (next.empty()) waiting_.pop_front();
+    send_with_data(part, false);
+  }
 }
 
 void remote_participant::take_back(std::uint32_t request, std::uint64_t subtasks)

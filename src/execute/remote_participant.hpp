@@ -111,8 +111,8 @@ class remote_participant final : public participant {
   void on(const attempt_failed& m);
   void on(const partial_lost& m);
   void on(const job_progress& m);
-  /// Grants what waits, as far as its input may be on its way.
-  [[nodiscard]] bool may_send() const;
+  [[nodiscard]] bool may_send() const;  ///< More input may be on its way.
+  /// Grants some of what waits.
   void send_waiting();
   void send_with_data(interval range, bool staged);
   /// News of subtasks that were done, in which its workers were busy for so long in all; 0: unknown.

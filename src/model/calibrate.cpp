@@ -344,7 +344,7 @@ std::optional<std::string> why_unusable(const calibration& c)
   constexpr auto clocks_differ = std::chrono::hours{1};
   const auto made = detail::utc_time(c.date);
   if (!made) return "its date '" + c.date + "' is none";
-  const auto age = std::chrono::system_clock::now() - *made;
+  const auto age = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) - *made;
   if (age > lasts) return "it is of " + c.date + ", more than 30 days old";
   if (age < -clocks_differ) return "it is of " + c.date + ", which is yet to come";
   if (c.machine != machine_name()) return "it is of another machine, " + c.machine + ", and this is " + machine_name();

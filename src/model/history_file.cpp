@@ -8,10 +8,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
+
+#include <boost/system/system_error.hpp>
 
 #include <fastgpu/version.hpp>
 
@@ -190,6 +193,8 @@ history_reading parse_history(std::string_view text, const history_machine& here
     throw;
   } catch (const refusal& e) {
     reading.refused = e.what();
+  } catch (const boost::system::system_error& e) {  // without where in Boost it was thrown
+    reading.refused = "it is damaged: " + e.code().message();
   } catch (const std::exception& e) {  // no JSON, or a field that is not there or of another type
     reading.refused = std::string{"it is damaged: "} + e.what();
   }
@@ -220,20 +225,39 @@ std::string print_history(const std::vector<history_entry>& entries, const histo
   return text + "]}\n";
 }
 
+/// Why a file of this name is not to be replaced: it is somebody else's. Empty where it may be.
+std::string why_not_ours(const std::string& path)
+{
+  struct stat what {};
+  if (::stat(path.c_str(), &what) != 0) return errno == ENOENT ? "" : "looking at it: " + said(errno);
+  if (!S_ISREG(what.st_mode)) return "it is no regular file";
+  std::string head(sizeof R"({"format":"fastgpu-history/)" - 1, '\0');
+  const owned_file file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.get() < 0) return "reading it: " + said(errno);
+  const auto n = ::read(file.get(), head.data(), head.size());
+  if (n < 0) return "reading it: " + said(errno);
+  head.resize(static_cast<std::size_t>(n));
+  if (head.empty() || head == R"({"format":"fastgpu-history/)") return "";
+  return "it is a file of something else";
+}
+
 std::string write_history(const std::string& path, const std::vector<history_entry>& entries,
                           const history_machine& here, std::int64_t now_s)
 {
+  if (auto why = why_not_ours(path); !why.empty()) return why;
+  std::unique_ptr<char, decltype(&::free)> resolved{::realpath(path.c_str(), nullptr), &::free};
+  const std::string target = resolved != nullptr ? resolved.get() : path;  // what a link leads to
   history all;
   const auto there = read_history(path, here, now_s);
   for (const auto* some : {&there.entries, &entries}) {
     for (auto e = some->rbegin(); e != some->rend(); ++e) all.take(*e);  // last what is last to be forgotten
   }
   const auto text = print_history(all.entries(), here, now_s);
-  auto draft = path + ".XXXXXX";
+  auto draft = target + ".XXXXXX";
   owned_file file{::mkostemp(draft.data(), O_CLOEXEC)};  // of mode 0600
   if (file.get() < 0) return "making it: " + said(errno);
   auto why = write_all(file, text);
-  if (why.empty() && ::rename(draft.c_str(), path.c_str()) != 0) why = "putting it in place: " + said(errno);
+  if (why.empty() && ::rename(draft.c_str(), target.c_str()) != 0) why = "putting it in place: " + said(errno);
   if (!why.empty()) ::unlink(draft.c_str());
   return why;
 }

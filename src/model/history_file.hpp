@@ -38,7 +38,8 @@ struct history_reading {
 
 /// Writes a file that only this user can read, whole or not at all: to a temporary file beside it, then renamed. What
 /// the file has by now is kept, and the fresh speeds of `entries` go behind it, so that processes may share a file; of two
-/// that write at the same moment the later one wins. A file that cannot be read as a history is replaced.
+/// that write at the same moment the later one wins. A history that is damaged, old or of another machine
+/// is replaced; a file that never was one, a device, a pipe, is left alone, and that is why nothing was written.
 ///
 /// @return  Why it could not be written; empty where it was.
 /// @throws std::bad_alloc

@@ -130,6 +130,13 @@ double fluid_s(const std::vector<device_group>& groups, double subtasks, double 
   return detail::fluid_makespan(workers, subtasks);
 }
 
+double worker_total(const std::vector<device_group>& groups)
+{
+  double workers = 0;
+  for (const auto& g : groups) workers += g.workers;
+  return workers;
+}
+
 /// Who is out of work takes half of what another has, again and again.
 double steals_s(const cluster_model& on, double subtasks_a_worker)
 {
@@ -258,11 +265,14 @@ prediction predict(const job_profile& job, const cluster_model& on)
   }
 
   std::vector<worker_group> workers;
-  const auto together = std::max(1u, on.costs.batch_subtasks);
+  // A worker takes no more at a time than its share.
+  const auto together = static_cast<std::uint64_t>(
+      std::clamp(std::ceil(subtasks / worker_total(groups)), 1.0, double{1} * std::max(1u, on.costs.batch_subtasks)));
   for (const auto& g : groups) {
-    workers.push_back({g.workers, together * std::max(g.compute_s + g.batch_s, g.link_s), 0});
+    workers.push_back({g.workers, static_cast<double>(together) * std::max(g.compute_s + g.batch_s, g.link_s), 0});
   }
-  const auto end = detail::imbalance(workers, (job.subtasks + together - 1) / together, costs.of_sums(together),
+  const auto end = detail::imbalance(workers, job.subtasks / together + (job.subtasks % together != 0),
+                                     costs.of_sums(static_cast<double>(together)),
                                      !on.speeds_known);
   p.imbalance = seconds{end.mean + steals_s(on, subtasks / detail::worker_count(workers))};
   p.aggregate = seconds{aggregation_s(job, on)};
@@ -278,6 +288,10 @@ prediction predict(const job_profile& job, const cluster_model& on)
   p.low = seconds{std::max(0.0, p.wall.count - std::hypot(rest, end.mean - end.low))};
   p.high = seconds{p.wall.count + std::hypot(rest, end.high - end.mean)};
   add_bill(p, on);
+  for (const auto time : {p.wall, p.low, p.high, p.device_seconds}) {
+    detail::checked_result(formula, "wall-clock time", time.count);
+  }
+  detail::checked_result(formula, "price", p.price);
   return p;
 }
 

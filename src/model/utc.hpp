@@ -20,12 +20,12 @@ inline std::string utc_text(std::chrono::system_clock::time_point when)
   return text;
 }
 
-inline std::optional<std::chrono::system_clock::time_point> utc_time(const std::string& text)
+inline std::optional<std::chrono::sys_seconds> utc_time(const std::string& text)
 {
   std::tm parts{};
   const auto* const end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
   if (end == nullptr || *end != '\0') return std::nullopt;
-  return std::chrono::system_clock::from_time_t(::timegm(&parts));
+  return std::chrono::sys_seconds{std::chrono::seconds{::timegm(&parts)}};
 }
 
 }  // namespace fastgpu::inline v0::detail

@@ -8,8 +8,6 @@
 #include <fstream>
 #include <functional>
 #include <initializer_list>
-#include <iterator>
-#include <limits>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -22,6 +20,8 @@ namespace program {
 namespace {
 
 using fastgpu::seconds;
+
+constexpr std::int64_t count_max = 1'000'000;
 
 /// Reads tables of one file, and refuses what it does not know.
 class reader {
@@ -73,8 +73,8 @@ class reader {
   {
     return [this, &to](const toml::node& n) {
       const auto value = n.value_exact<std::int64_t>();
-      if (!value || *value < 1 || *value > std::numeric_limits<std::uint32_t>::max()) {
-        refuse(n.source(), at_ + ": expected a whole number, at least 1");
+      if (!value || *value < 1 || *value > count_max) {
+        refuse(n.source(), at_ + ": expected a whole number, 1 to " + std::to_string(count_max));
       }
       to = static_cast<std::uint32_t>(*value);
     };
@@ -134,8 +134,12 @@ bool read(const std::string& path, described_cluster& to)
 {
   std::ifstream file{path};
   if (!file) throw usage_error{path + ": " + std::strerror(errno)};
-  const std::string text{std::istreambuf_iterator<char>{file}, {}};
-  if (file.bad()) throw usage_error{path + ": it cannot be read"};
+  std::ostringstream all;
+  all << file.rdbuf();
+  if (file.bad() || (all.fail() && file.peek() != std::ifstream::traits_type::eof())) {
+    throw usage_error{path + ": it cannot be read"};
+  }
+  const auto text = all.str();
   toml::table root;
   const reader in{path};
   try {
@@ -212,6 +216,9 @@ fastgpu::run_costs read_calibrated_costs(const std::string& path)
 {
   described_cluster c;
   if (!read(path, c)) throw usage_error{path + ": it is no calibration: it has no [calibration]"};
+  if (c.model.costs.start.count == 0 && c.model.costs.seal.count == 0) {
+    throw usage_error{path + ": its [costs] were not measured: calibrate with a device of this process"};
+  }
   return c.model.costs;
 }
 

@@ -13,6 +13,7 @@
 #include <fastgpu/version.hpp>
 
 #include "program/checks.hpp"
+#include "program/cluster_file.hpp"
 
 namespace program {
 namespace {
@@ -198,6 +199,11 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
   app_.add_flag("--predict", predict_,
                 "Say by term what a run should have taken, from the speeds of earlier ones: with --repeat, from the second on")
       ->group(group);
+  app_.add_option("--calibration", calibration_,
+                  "What fastgpu calibrate wrote on this machine: --predict, which this implies, counts what runs cost "
+                  "beside their subtasks")
+      ->type_name("FILE")
+      ->group(group);
   app_.add_flag("--progress", progress_, "Show a progress bar, on a terminal")->group(group);
   app_.add_option("--trace", trace_, "Write what happened when as Chrome trace JSON (open it in Perfetto)")
       ->group(group);
@@ -215,7 +221,8 @@ int command_line::run(int argc, char** argv, const std::function<bool(session&)>
     }
     app_.parse(argc, argv);
     options_.checkpoint = checkpoint_;
-    if (predict_) options_.predict.emplace();
+    if (predict_ || !calibration_.empty()) options_.predict.emplace();
+    if (!calibration_.empty()) options_.predict->costs = read_calibrated_costs(calibration_);
     if (!options_.checkpoint.empty() && repeat_ > 1) {
       throw usage_error{"--checkpoint with --repeat: the second time nothing would be left to do"};
     }

@@ -137,6 +137,7 @@ class command_line {
   int repeat_ = 1;
   bool progress_ = false;
   bool predict_ = false;
+  std::string calibration_;
   std::string trace_;
   std::string log_level_ = "warning";
   std::string json_;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -136,13 +137,35 @@ TEST_F(HistoryOfRuns, IsWrittenOnlyWhereThereIsSomethingNew)
 
 TEST_F(HistoryOfRuns, IsRefusedInOneLineAndReplaced)
 {
-  std::ofstream{path_} << "nonsense";
+  std::ofstream{path_} << R"({"format":"fastgpu-history/1","entries":nonsense)";
   const support::log_lines lines;
   learn("paced:2000", 60);
   ASSERT_EQ(lines.all().size(), 1);
   EXPECT_TRUE(lines.all()[0].starts_with("history '" + path_ + "' is not used: it is damaged: ")) << lines.all()[0];
   learn("paced:2000", 60);
   EXPECT_EQ(lines.all().size(), 1);
+}
+
+TEST_F(HistoryOfRuns, LeavesFilesOfOthersAlone)
+{
+  std::ofstream{path_} << "my notes";
+  const support::log_lines lines;
+  learn("paced:2000", 60);
+  ASSERT_EQ(lines.all().size(), 2);
+  EXPECT_EQ(lines.all()[1], "history '" + path_ + "' is not written: it is a file of something else");
+  std::string text;
+  std::getline(std::ifstream{path_}, text);
+  EXPECT_EQ(text, "my notes");
+}
+
+TEST_F(HistoryOfRuns, FollowsALink)
+{
+  const auto target = folder_.path("target.json");
+  std::filesystem::create_symlink(target, path_);
+  std::ofstream{target} << "";
+  learn("paced:2000", 60);
+  EXPECT_TRUE(std::filesystem::is_symlink(path_));
+  EXPECT_GT(std::filesystem::file_size(target), 20);
 }
 
 TEST_F(HistoryOfRuns, ThatCannotBeWrittenIsOneLine)

@@ -54,6 +54,21 @@ TEST_F(CalibrateCommand, WritesAClusterThatPredictReads)
   EXPECT_EQ(as_costs.status, 0) << as_costs.err;
 }
 
+TEST_F(CalibrateCommand, IsCountedByProgramsThatPredict)
+{
+  const auto file = folder_.path("here.toml");
+  ASSERT_EQ(calibrate({"--devices", "host:1", "--output", file}).status, 0);
+  change(file, "start", "start = 0.125");
+  const arguments options{"--class", "S", "--devices", "host:1", "--repeat", "2", "--json", "-", "--calibration", file};
+  const auto end = run("nas_ep", options);
+  ASSERT_EQ(end.status, 0) << end.err;
+  const auto& second = report_of(end).at("runs").as_array().at(1).at("run").at("predicted");
+  EXPECT_NEAR(second.at("start_s").to_number<double>(), 0.125, 0.01);
+  const auto refused = run("nas_ep", {"--class", "S", "--calibration", folder_.path("none")});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_TRUE(is_one_line(refused.err)) << refused.err;
+}
+
 TEST_F(CalibrateCommand, PrintsWithoutAFile)
 {
   const auto end = calibrate({"--devices", "paced:1000"});

@@ -102,6 +102,11 @@ TEST(Calibration, IsUsedWhereAndWhenItWasMadeAlone)
   };
   refused(at(now - days{31}), "more than 30 days old");
   refused(at(now + days{1}), "yet to come");
+  for (const auto* date : {"2500-01-01T00:00:00Z", "2611-06-11T20:00:00Z", "9999-12-31T23:59:59Z"}) {
+    auto later = at(now);
+    later.date = date;
+    refused(later, "yet to come");
+  }
   auto other = at(now);
   other.machine = "Elsewhere, 3 cores";
   refused(other, "another machine, Elsewhere, 3 cores");

@@ -96,7 +96,7 @@ TEST_F(PredictJob, RefusesAClusterFileWithLineAndKey)
     EXPECT_NE(end.err.find(what), std::string::npos) << end.err;
   };
   refuses("[[node]]\nname = \"a\"\nbandwith = 3\n", ":3: key 'bandwith' of a node is not known");
-  refuses("[[node]]\ncount = 0\n", ":2: count: expected a whole number, at least 1");
+  refuses("[[node]]\ncount = 0\n", ":2: count: expected a whole number, 1 to 1000000");
   refuses("[[node]]\nlatency = -1.0\n", ":2: latency: expected a number, at least 0");
   refuses("[[node]]\nlatency = \"1 ms\"\n", ":2: latency: expected a number, at least 0");
   refuses("[[node]]\n[[node.device]]\nspeed = 0\n", ":3: speed: expected a number above 0");

@@ -191,6 +191,14 @@ TEST(Prediction, OfFixedBatchesCountsThemAsWholes)
   EXPECT_NEAR(predict(alike(32, 0.01), c).wall.count, 0.16, 1e-9);
   for (auto& d : c.nodes[0].devices) d.batch = seconds{0.008};  // of which a subtask has 0.001
   EXPECT_NEAR(predict(alike(32, 0.01), c).batching.count, 0.016, 1e-9);
+  EXPECT_NEAR(predict(alike(10, 1), [] {
+                auto few = here({1, 1, 1, 1});
+                few.costs.batch_subtasks = 32;
+                return few;
+              }()).wall.count,
+              4, 1e-9);  // no more than a worker's share
+  const job_profile endless{.subtasks = ~std::uint64_t{0}, .costs = {seconds{1.0}, seconds{2.0}}};
+  EXPECT_GT(predict(endless, c).wall.count, 1e19);
   const job_profile uneven{.subtasks = 4000, .costs = {seconds{0.001}, seconds{0.003}}};
   c.costs.batch_subtasks = 1;
   const auto one = predict(uneven, c).imbalance.count;
@@ -217,6 +225,7 @@ TEST(Prediction, RefusesWhatCannotBe)
   };
   refused(alike(1, 0), here({1}), "costs = 0");
   refused(alike(1, std::nan("")), here({1}), "costs = nan");
+  refused(alike(1000, 1e308), here({1}), "wall-clock time = inf");
   refused({.subtasks = 1}, here({1}), "costs");
   refused(alike(1, 1), {}, "nodes");
   refused(alike(1, 1), here({-1}), "here/host: speed = -1");

@@ -100,7 +100,7 @@ void print_curve(const job_profile& job, const described_cluster& on)
   std::uint32_t first_nodes = 0;
   std::uint32_t before_nodes = 0;
   std::uint32_t enough = 0;
-  for (std::uint32_t n = 1;; n = std::min(2 * n, most)) {
+  for (std::uint32_t n = 1;; n = n > most / 2 ? most : 2 * n) {
     const auto part = part_of(on.model, static_cast<double>(n) / most);
     const auto nodes = nodes_in(part);
     const auto p = fastgpu::predict(job, part);
