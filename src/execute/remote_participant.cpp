@@ -202,11 +202,11 @@ bool remote_participant::may_send() const { return host_.queued_bytes() < option
 /// About one piece: what others are sent goes in between, and this one is on its way while the next is packed.
 void remote_participant::send_waiting()
 {
-  auto room = options_.grant_subtasks_of_data;
-  while (room > 0 && !waiting_.empty() && may_send()) {
+  const auto most = options_.grant_subtasks_of_data;  // whole spans
+  for (std::uint32_t sent = 0; sent < most && !waiting_.empty() && may_send();) {
     auto& next = waiting_.front();
-    const interval part{next.begin, next.begin + std::min(room, next.size())};
-    room -= part.size();
+    const interval part{next.begin, next.begin + std::min(most, next.size())};
+    sent += part.size();
     next.begin = part.end;
     if (next.empty()) waiting_.pop_front();
     send_with_data(part, false);
