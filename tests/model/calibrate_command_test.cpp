@@ -62,7 +62,8 @@ TEST_F(CalibrateCommand, IsCountedByProgramsThatPredict)
   const arguments options{"--class", "S", "--devices", "host:1", "--repeat", "2", "--json", "-", "--calibration", file};
   const auto end = run("nas_ep", options);
   ASSERT_EQ(end.status, 0) << end.err;
-  const auto& second = report_of(end).at("runs").as_array().at(1).at("run").at("predicted");
+  const auto report = report_of(end);
+  const auto& second = report.at("runs").as_array().at(1).at("run").at("predicted");
   EXPECT_NEAR(second.at("start_s").to_number<double>(), 0.125, 0.01);
   const auto refused = run("nas_ep", {"--class", "S", "--calibration", folder_.path("none")});
   EXPECT_EQ(refused.status, 2);
