@@ -180,7 +180,7 @@ TEST(HistoryFile, IsBoundedInSize)
 {
   const support::folder folder;
   const auto path = folder.path("history.json");
-  write(path, std::string((16u << 20) + 1, ' '));
+  write(path, R"({"format":"fastgpu-history/1",)" + std::string(16u << 20, ' '));
   EXPECT_EQ(read_history(path, here, now_s).refused, "it is larger than 16 MiB");
   std::vector<history_entry> large;  // with names that take six bytes a letter
   for (std::size_t i = 0; i < history::keys_max; ++i) {
@@ -209,7 +209,7 @@ TEST(HistoryFile, SaysWhyItCannotBeWritten)
   const support::folder folder;
   EXPECT_EQ(write_history(folder.path("nowhere/history.json"), {entry("a", {1})}, here, now_s),
             "making it: No such file or directory");
-  EXPECT_EQ(write_history(folder.path(), {entry("a", {1})}, here, now_s), "putting it in place: Is a directory");
+  EXPECT_EQ(write_history(folder.path(), {entry("a", {1})}, here, now_s), "it is no regular file");
   EXPECT_EQ(folder.files(), 0);
 }
 
@@ -234,6 +234,8 @@ TEST(HistoryFile, IsReplacedWhereItIsRefused)
   const support::folder folder;
   const auto path = folder.path("history.json");
   write(path, "nonsense");
+  EXPECT_EQ(write_history(path, {entry("a", {1})}, here, now_s), "it is a file of something else");
+  write(path, R"({"format":"fastgpu-history/0"})");
   ASSERT_EQ(write_history(path, {entry("a", {1})}, here, now_s), "");
   EXPECT_EQ(read_history(path, here, now_s).entries.size(), 1);
 }
