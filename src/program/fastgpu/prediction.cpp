@@ -88,7 +88,8 @@ void print_terms(const prediction& p)
 }
 
 /// From one of each kind of node on, in doublings, to all.
-void print_curve(const job_profile& job, const described_cluster& on)
+/// @param whole  The prediction for all of them.
+void print_curve(const job_profile& job, const described_cluster& on, const prediction& whole)
 {
   std::printf("%8s  %12s  %9s  %10s  %13s  %s%s\n", "nodes", "wall s", "speed-up", "efficiency", "device-hours",
               "price", on.currency.empty() ? "" : (" " + on.currency).c_str());
@@ -103,7 +104,7 @@ void print_curve(const job_profile& job, const described_cluster& on)
   for (std::uint32_t n = 1;; n = n > most / 2 ? most : 2 * n) {
     const auto part = part_of(on.model, static_cast<double>(n) / most);
     const auto nodes = nodes_in(part);
-    const auto p = fastgpu::predict(job, part);
+    const auto p = n == most ? whole : fastgpu::predict(job, part);
     if (first_s == 0) {
       first_s = p.wall.count;
       first_nodes = nodes;
@@ -136,8 +137,9 @@ int print_prediction(const prediction_choice& chosen)
   const auto& job = probe.profiles.front();
 
   print_job(chosen, job);
-  print_terms(fastgpu::predict(job, on.model));
-  print_curve(job, on);
+  const auto whole = fastgpu::predict(job, on.model);
+  print_terms(whole);
+  print_curve(job, on, whole);
   return 0;
 }
 
