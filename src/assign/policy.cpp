@@ -9,6 +9,7 @@
 #include <fastgpu/error.hpp>
 
 #include "assign/shares.hpp"
+#include "decompose/indices.hpp"
 
 namespace fastgpu::inline v0 {
 namespace {
@@ -95,12 +96,7 @@ std::vector<double> speeds_of(std::span<const device_info> devices)
   return speeds;
 }
 
-double indices_of(const subtask_list& subtasks)
-{
-  double indices = 1;
-  for (const auto& d : subtasks.shape().dimensions) indices *= static_cast<double>(d.extent);
-  return indices;
-}
+double indices_of(const subtask_list& subtasks) { return indices_of(subtasks.shape()); }
 
 double measured_share(const placement& table)
 {

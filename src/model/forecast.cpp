@@ -2,18 +2,12 @@
 
 #include <algorithm>
 
+#include "decompose/indices.hpp"
 #include "model/check.hpp"
 #include "model/job_bytes.hpp"
 
 namespace fastgpu::inline v0::detail {
 namespace {
-
-double indices_of(const space_shape& shape)
-{
-  double n = 1;
-  for (const auto& dim : shape.dimensions) n *= static_cast<double>(dim.extent);
-  return n;
-}
 
 /// All of it, whether it will be needed or not.
 void check(const predict_options& how)

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <utility>
 
+#include "decompose/indices.hpp"
+
 namespace fastgpu::inline v0::detail {
 namespace {
 
@@ -26,8 +28,7 @@ double median_of(const std::vector<double>& speeds)
 
 int size_class_of(const space_shape& shape) noexcept
 {
-  double indices = 1;
-  for (const auto& d : shape.dimensions) indices *= static_cast<double>(d.extent);
+  const auto indices = indices_of(shape);
   return indices < 1 ? 0 : std::ilogb(indices);
 }
 

@@ -6,19 +6,13 @@
 
 #include <fastgpu/observe/log.hpp>
 
+#include "decompose/indices.hpp"
 #include "execute/device_choice.hpp"
 #include "net/self.hpp"
 #include "node/device_executor.hpp"
 
 namespace fastgpu::inline v0::detail {
 namespace {
-
-double indices_of(const space_shape& shape)
-{
-  double n = 1;
-  for (const auto& d : shape.dimensions) n *= static_cast<double>(d.extent);
-  return n;
-}
 
 run_options options_of(const open_job& what)
 {
