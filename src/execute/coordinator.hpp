@@ -218,6 +218,7 @@ class coordinator {
   void find_work();
   [[nodiscard]] bool steal_for(device_id thief);
   void stop_robbing(device_id thief);
+  void wake_some();
   void try_later(member& idle);
   [[nodiscard]] const member* longest(device_id thief, device_id& victim) const;
   [[nodiscard]] bool back_up_for(device_id idle);

@@ -17,7 +17,9 @@ constexpr double back_off_first_s = 1e-3;  // until an idle one looks again,
 constexpr double back_off_most_s = 0.1;    // doubled each time up to here,
 constexpr double looks_most_per_s = 1000;  // or later where so many look: each look goes over all members
 constexpr double fades_s = 2.0;            // a speed is that of the last seconds
-constexpr double known_before_s = 0.5;     // what is known from earlier runs is worth so much of a measurement
+constexpr double known_before_s = 0.05;    // what is known from earlier runs is worth so much of a measurement,
+constexpr double known_subtasks = 4;       // or so many subtasks of each worker, if these take longer
+constexpr std::size_t woken_most = 8;      // idle ones that look again at once where somebody has got something
 constexpr double unanswered_s = 1.0;       // a participant that does not give back for so long may be frozen
 
 }  // namespace
@@ -40,8 +42,8 @@ void coordinator::learn_speed(member& m, double subtasks_per_second)
 void coordinator::measure(member& m, std::uint64_t done, double time_s)
 {
   if (m.lately_s == 0 && m.info.subtasks_per_second > 0) {  // measured before: worth a moment
-    m.lately_s = known_before_s;
-    m.lately_done = m.info.subtasks_per_second * known_before_s;
+    m.lately_s = std::max(known_before_s, known_subtasks * m.info.workers / m.info.subtasks_per_second);
+    m.lately_done = m.info.subtasks_per_second * m.lately_s;
   }
   const auto left = std::exp(-time_s / fades_s);
   m.lately_s = m.lately_s * left + time_s;
@@ -174,6 +176,18 @@ void coordinator::stop_robbing(device_id thief)
   at(thief).next_try = world_.now();
 }
 
+/// There may be something to be had: those who back off need not wait for it.
+void coordinator::wake_some()
+{
+  std::size_t woken = 0;
+  for (auto& m : members_) {
+    if (woken == woken_most) return;
+    if (!takes_work(m) || !m.hungry || m.robs) continue;
+    m.next_try = world_.now();
+    ++woken;
+  }
+}
+
 void coordinator::try_later(member& idle)
 {
   const auto most = std::max(back_off_most_s, static_cast<double>(idle_) / looks_most_per_s);
@@ -281,6 +295,7 @@ void coordinator::hand_stolen(device_id victim, device_id thief, const interval_
     ++counters_.steals;
     counters_.stolen += movable.count();
     give(thief, on);
+    wake_some();
   } else {
     ++counters_.steals_in_vain;
     try_later(at(thief));

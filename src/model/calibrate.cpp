@@ -19,9 +19,9 @@ namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr int repetitions = 5;
-constexpr std::uint32_t rounds = 64;    // of the hash, where an index is to take some 100 ns
-constexpr std::uint32_t indices = 64;   // a subtask, at that
-constexpr double noise = 0.05;          // of a subtask's time; a batch that costs less is not told from one that costs nothing
+constexpr std::uint32_t rounds = 64;   // of the hash, where an index is to take some 100 ns
+constexpr std::uint32_t indices = 64;  // a subtask, at that
+constexpr double noise = 0.05;  // of a subtask's time; a batch that costs less is not told from one that costs nothing
 constexpr std::uint32_t elements_of_slice = 1 << 17;
 constexpr double link_bytes_max = 128 << 20;
 
@@ -97,7 +97,8 @@ class stopwatch {
   }
   double wall_s(const ref<const job_storage>& job, const batching& batches = {}) const
   {
-    return middle(job, [](const run_summary& s) { return s.wall_s; }, batches);
+    return middle(
+        job, [](const run_summary& s) { return s.wall_s; }, batches);
   }
 
  private:
@@ -209,7 +210,9 @@ class calibrator {
     say("runs");
     const stopwatch timer{on_, {here.front()}};
     const auto small = jobs_.hash(timer.workers(), 1, 0);
-    const auto merges = [](const run_summary& s) { return s.seals == 0 ? 0 : s.aggregate_s / static_cast<double>(s.seals); };
+    const auto merges = [](const run_summary& s) {
+      return s.seals == 0 ? 0 : s.aggregate_s / static_cast<double>(s.seals);
+    };
     to.seal = seconds{timer.middle(small, merges)};
     // On a paced device there is a subtask in it that takes its time.
     const auto subtask_s = here.front().kind == "paced" ? 1 / unit_ : 0;
@@ -335,21 +338,3 @@ calibration calibrate(const ref<cluster_core>& on, const calibration_jobs& jobs,
 }
 
 }  // namespace fastgpu::inline v0::detail
-
-namespace fastgpu::inline v0 {
-
-std::optional<std::string> why_unusable(const calibration& c)
-{
-  constexpr auto lasts = std::chrono::days{30};
-  constexpr auto clocks_differ = std::chrono::hours{1};
-  const auto made = detail::utc_time(c.date);
-  if (!made) return "its date '" + c.date + "' is none";
-  const auto age = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) - *made;
-  if (age > lasts) return "it is of " + c.date + ", more than 30 days old";
-  if (age < -clocks_differ) return "it is of " + c.date + ", which is yet to come";
-  if (c.machine != machine_name()) return "it is of another machine, " + c.machine + ", and this is " + machine_name();
-  if (c.version != version()) return "it is of version " + c.version + ", and this is " + version();
-  return std::nullopt;
-}
-
-}  // namespace fastgpu::inline v0

@@ -3,17 +3,27 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <iterator>
 #include <utility>
 
 #include "decompose/indices.hpp"
+#include "detail/format.hpp"
 
 namespace fastgpu::inline v0::detail {
 namespace {
 
 constexpr double slowest = 1e-9;  // indices a second: one in thirty years
 constexpr double fastest = 1e18;
+
+/// FNV-1a of 64 bits (G. Fowler, L. C. Noll, K.-P. Vo): the same in every build, as std::hash need not be.
+std::uint64_t fnv1a(std::string_view text) noexcept
+{
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
 
 double median_of(const std::vector<double>& speeds)
 {
@@ -43,7 +53,9 @@ std::string history_name(std::span<const device_info> devices)
 {
   std::string all;
   for (const auto& d : devices) all += (all.empty() ? "" : ", ") + history_name(d);
-  return all;
+  if (all.size() <= history::name_bytes_max) return all;
+  const auto rest = format(" ... %zu devices, %016llx", devices.size(), static_cast<unsigned long long>(fnv1a(all)));
+  return all.substr(0, history::name_bytes_max - rest.size()) + rest;
 }
 
 history_key history_key_of(const job_data& job, std::string_view device) noexcept

@@ -21,7 +21,8 @@ namespace fastgpu::inline v0::detail {
 /// Jobs of 2^k to 2^(k+1) - 1 iteration indices are of class k: a small job's speed is mostly what starting it takes.
 [[nodiscard]] int size_class_of(const space_shape& shape) noexcept;
 
-/// What a device is called there: its name, numeric class and model; of the devices of a node, all of them.
+/// What a device is called there: its name, numeric class and model; of the devices of a node, all of them, of which
+/// some and a hash stand for very many.
 [[nodiscard]] std::string history_name(const device_info& device);
 [[nodiscard]] std::string history_name(std::span<const device_info> devices);
 

@@ -218,6 +218,9 @@ std::string print_history(const std::vector<history_entry>& entries, const histo
   const char* before = "\n";
   for (const auto& e : entries) {
     const auto line = json::serialize(fields_of(e));
+    boost::system::error_code unreadable;  // names need not be UTF-8, as JSON is
+    (void)json::parse(line, unreadable);
+    if (unreadable) continue;
     if (text.size() + line.size() + 8 > bytes_max) break;
     text += before + line;
     before = ",\n";

@@ -12,9 +12,11 @@
 namespace fastgpu::inline v0::detail {
 namespace {
 
-constexpr double few_rounds = 40;          // subtasks a worker, below which schedules are played through
+constexpr double few_rounds = 40;               // subtasks a worker, below which schedules are played through
 constexpr std::uint64_t steps_max = 2'000'000;  // of all that are played, or predictions would take long
 constexpr std::uint64_t trials_max = 400;
+constexpr std::size_t many_groups = 64;  // from which on those that are nearly alike count as one
+constexpr double alike_within = 0.01;    // of a subtask's time
 constexpr double phases_mixed = 0.35;  // of a subtask: what lets workers end at any moment, independently of each other
 
 double rate_of(const std::vector<worker_group>& groups)
@@ -22,6 +24,28 @@ double rate_of(const std::vector<worker_group>& groups)
   double rate = 0;
   for (const auto& g : groups) rate += g.workers / g.subtask_s;
   return rate;
+}
+
+/// As many workers of the same speed in all, in few groups however many there were.
+std::vector<worker_group> merged(std::vector<worker_group> groups)
+{
+  if (groups.size() < many_groups) return groups;
+  std::sort(groups.begin(), groups.end(),
+            [](const worker_group& a, const worker_group& b) { return a.subtask_s < b.subtask_s; });
+  std::vector<worker_group> few;
+  double shortest_s = 0;  // of the last of `few`
+  for (const auto& g : groups) {
+    if (few.empty() || g.subtask_s > shortest_s * (1 + alike_within)) {
+      few.push_back(g);
+      shortest_s = g.subtask_s;
+      continue;
+    }
+    auto& last = few.back();
+    const auto workers = last.workers + g.workers;
+    last.subtask_s = workers / (last.workers / last.subtask_s + g.workers / g.subtask_s);
+    last.workers = workers;
+  }
+  return few;
 }
 
 /// The first time at which `subtasks` whole ones of equal cost are done.
@@ -195,9 +219,10 @@ double fluid_makespan(std::vector<worker_group> groups, double subtasks)
   return now + (subtasks - done) / rate;
 }
 
-estimate imbalance(const std::vector<worker_group>& groups, std::uint64_t subtasks, const cost_distribution& costs,
+estimate imbalance(const std::vector<worker_group>& all, std::uint64_t subtasks, const cost_distribution& costs,
                    bool all_begin)
 {
+  const auto groups = merged(all);
   const auto m = static_cast<double>(subtasks);
   const auto rounds = m / worker_count(groups);
   const bool alike = costs.variation() == 0;

@@ -62,12 +62,12 @@ void check(const job_profile& job, const cluster_model& on)
 
 /// A kind of device: its workers, and by what they are held up.
 struct device_group {
-  double workers = 0;      // of all of these devices
-  double compute_s = 0;    // of a worker for a subtask
-  double batch_s = 0;      // more, for its share of a batch's cost
-  double link_s = 0;       // what a subtask takes at least, by its link's share
-  double input_s = 0;      // when its input begins to come
-  double ready_s = 0;      // when it begins
+  double workers = 0;    // of all of these devices
+  double compute_s = 0;  // of a worker for a subtask
+  double batch_s = 0;    // more, for its share of a batch's cost
+  double link_s = 0;     // what a subtask takes at least, by its link's share
+  double input_s = 0;    // when its input begins to come
+  double ready_s = 0;    // when it begins
 };
 
 /// When a node has the broadcasts, and when the first piece of its input, which comes after some of the other nodes'.
@@ -272,8 +272,7 @@ prediction predict(const job_profile& job, const cluster_model& on)
     workers.push_back({g.workers, static_cast<double>(together) * std::max(g.compute_s + g.batch_s, g.link_s), 0});
   }
   const auto end = detail::imbalance(workers, job.subtasks / together + (job.subtasks % together != 0),
-                                     costs.of_sums(static_cast<double>(together)),
-                                     !on.speeds_known);
+                                     costs.of_sums(static_cast<double>(together)), !on.speeds_known);
   p.imbalance = seconds{end.mean + steals_s(on, subtasks / detail::worker_count(workers))};
   p.aggregate = seconds{aggregation_s(job, on)};
   for (const auto* term : {&p.start, &p.execute, &p.batching, &p.transfer, &p.imbalance, &p.aggregate}) {

@@ -170,7 +170,8 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
   app_.add_option(
           "--devices", devices_,
           "Devices, joined by commas: host:N (N threads), host:N*K (K of them), paced:RATE*K (subtasks a second), "
-          "faulty:SEED*K, cuda:N (a GPU), cuda:all; none (nodes alone). Default: every GPU, else one host device of all "
+          "faulty:SEED*K, cuda:N (a GPU), cuda:all; none (nodes alone). Default: every GPU, else one host device of "
+          "all "
           "allowed cores")
       ->group(group);
   app_.add_option("--history", history_,
@@ -197,7 +198,9 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
       ->check(above_zero("SECONDS"))
       ->group(group);
   app_.add_flag("--predict", predict_,
-                "Say by term what a run should have taken, from the speeds of earlier ones: with --repeat, from the second on")
+                "Say by term what a run should have taken, from the speeds of earlier ones: with --repeat from the "
+                "second on, "
+                "with --history from the first where it has them")
       ->group(group);
   app_.add_option("--calibration", calibration_,
                   "What fastgpu calibrate wrote on this machine: --predict, which this implies, counts what runs cost "

@@ -50,6 +50,16 @@ std::string refusal_of(const std::string& text) { return parse_history(text, her
 
 void write(const std::string& path, const std::string& text) { std::ofstream{path, std::ios::binary} << text; }
 
+TEST(HistoryFile, LeavesOutNamesThatAreNotUnicode)
+{
+  const auto back =
+      parse_history(text_with({entry("kept", {1}), entry("\xff", {2}), entry("kept too", {3})}), here, now_s);
+  EXPECT_EQ(back.refused, "");
+  ASSERT_EQ(back.entries.size(), 2);
+  EXPECT_EQ(back.entries[0].kernel, "kept");
+  EXPECT_EQ(back.entries[1].kernel, "kept too");
+}
+
 TEST(HistoryFile, ComesBackAsItWas)
 {
   const support::folder folder;

@@ -189,6 +189,14 @@ TEST(History, CallsDevicesByAllThatTheirSpeedDependsOn)
   one.model = "NVIDIA H200";
   EXPECT_EQ(history_name(one), "cuda:0; cuda sm_90; NVIDIA H200");
   EXPECT_EQ(history_name(std::vector{one, one}), "cuda:0; cuda sm_90; NVIDIA H200, cuda:0; cuda sm_90; NVIDIA H200");
+
+  std::vector<fastgpu::device_info> many(100, one);  // more than a name may be long
+  const auto all = history_name(many);
+  EXPECT_EQ(all.size(), history::name_bytes_max);
+  EXPECT_EQ(all.substr(0, 20), "cuda:0; cuda sm_90; ");
+  many.back().model = "another";
+  EXPECT_NE(history_name(many), all);
+  EXPECT_EQ(history_name(many).size(), history::name_bytes_max);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include <fastgpu/model/prediction.hpp>  // first: shows that the header stands alone
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -32,10 +34,7 @@ cluster_model here(const std::vector<double>& speeds)
   return c;
 }
 
-job_profile alike(std::uint64_t subtasks, double cost_s)
-{
-  return {.subtasks = subtasks, .costs = {seconds{cost_s}}};
-}
+job_profile alike(std::uint64_t subtasks, double cost_s) { return {.subtasks = subtasks, .costs = {seconds{cost_s}}}; }
 
 /// Who would be done first with a mean one takes the next: the plain way, one subtask after the other.
 double list_schedule(const std::vector<double>& speeds, const std::vector<double>& costs, double mean)
@@ -71,8 +70,8 @@ TEST(Prediction, MeetsListSchedulingOfRandomCosts)
   std::lognormal_distribution<double> wide{0, 1};
   std::uniform_real_distribution<double> narrow{0.9, 1.1};
   std::exponential_distribution<double> exponential{1};
-  const std::vector<std::function<double()>> kinds{
-      [&] { return wide(random); }, [&] { return narrow(random); }, [&] { return 1e-3 + exponential(random); }};
+  const std::vector<std::function<double()>> kinds{[&] { return wide(random); }, [&] { return narrow(random); },
+                                                   [&] { return 1e-3 + exponential(random); }};
   for (const auto& speeds : clusters) {
     for (const auto& kind : kinds) {
       for (const std::uint64_t m : {200u, 1000u, 5000u}) {
@@ -97,6 +96,69 @@ TEST(Prediction, MeetsListSchedulingOfRandomCosts)
       }
     }
   }
+}
+
+/// Thousands of devices, no two alike.
+cluster_model unlike(std::size_t devices)
+{
+  std::mt19937_64 random{11};
+  std::lognormal_distribution<double> speed{0, 0.7};
+  std::vector<double> speeds(devices);
+  for (auto& s : speeds) s = speed(random);
+  return here(speeds);
+}
+
+TEST(Prediction, MeetsListSchedulingOnManyUnlikeDevices)
+{
+  const auto c = unlike(300);
+  std::vector<double> speeds;
+  for (const auto& d : c.nodes[0].devices) speeds.push_back(d.speed);
+  std::mt19937_64 random{3};
+  std::exponential_distribution<double> exponential{1};
+  job_profile job{.subtasks = 300 * 60};
+  for (int i = 0; i < 4000; ++i) job.costs.push_back(seconds{1e-3 + exponential(random)});
+  double mean_cost = 0;
+  for (const auto cost : job.costs) mean_cost += cost.count / static_cast<double>(job.costs.size());
+  double mean = 0;
+  constexpr int trials = 20;
+  for (int t = 0; t < trials; ++t) {
+    std::vector<double> costs;
+    for (std::uint64_t i = 0; i < job.subtasks; ++i) costs.push_back(job.costs[random() % job.costs.size()].count);
+    mean += list_schedule(speeds, costs, mean_cost) / trials;
+  }
+  EXPECT_NEAR(predict(job, c).wall.count / mean, 1, 0.05);
+}
+
+TEST(Prediction, CountsAlikeDevicesThatAreNamedOneByOneAsOneKind)
+{
+  std::vector<double> speeds;
+  cluster_model counted{.nodes = {{.name = "here"}}};
+  for (const double speed : {1.0, 2.0, 5.0}) {
+    speeds.insert(speeds.end(), 40, speed);
+    counted.nodes[0].devices.push_back({.name = "host", .count = 40, .speed = speed});
+  }
+  for (const std::uint64_t m : {100, 10'000, 1'000'000}) {
+    const job_profile job{.subtasks = m, .costs = {seconds{0.5}, seconds{1.0}, seconds{2.5}}};
+    EXPECT_NEAR(predict(job, here(speeds)).wall.count / predict(job, counted).wall.count, 1, 1e-6) << m;
+  }
+}
+
+TEST(Prediction, OfTenThousandUnlikeDevicesTakesLessThanASecond)
+{
+  const auto c = unlike(10'000);
+  job_profile job{.subtasks = 100'000'000};
+  std::mt19937_64 random{5};
+  std::exponential_distribution<double> exponential{1};
+  for (int i = 0; i < 1000; ++i) job.costs.push_back(seconds{1e-3 + exponential(random)});
+  auto least = std::chrono::steady_clock::duration::max();
+  for (int i = 0; i < 5; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_GT(predict(job, c).wall.count, 0);
+    least = std::min(least, std::chrono::steady_clock::now() - begin);
+  }
+  const auto least_s = std::chrono::duration<double>(least).count();
+  RecordProperty("least_s", std::to_string(least_s));
+  EXPECT_LT(least_s, 1);
 }
 
 TEST(Prediction, AddsUp)
@@ -191,11 +253,13 @@ TEST(Prediction, OfFixedBatchesCountsThemAsWholes)
   EXPECT_NEAR(predict(alike(32, 0.01), c).wall.count, 0.16, 1e-9);
   for (auto& d : c.nodes[0].devices) d.batch = seconds{0.008};  // of which a subtask has 0.001
   EXPECT_NEAR(predict(alike(32, 0.01), c).batching.count, 0.016, 1e-9);
-  EXPECT_NEAR(predict(alike(10, 1), [] {
-                auto few = here({1, 1, 1, 1});
-                few.costs.batch_subtasks = 32;
-                return few;
-              }()).wall.count,
+  EXPECT_NEAR(predict(alike(10, 1),
+                      [] {
+                        auto few = here({1, 1, 1, 1});
+                        few.costs.batch_subtasks = 32;
+                        return few;
+                      }())
+                  .wall.count,
               3, 0.6);  // no more than a worker's share at a time
   const job_profile endless{.subtasks = ~std::uint64_t{0}, .costs = {seconds{1.0}, seconds{2.0}}};
   EXPECT_GT(predict(endless, c).wall.count, 1e19);

@@ -12,6 +12,8 @@
 #include <fastgpu/fastgpu.hpp>
 #include <fastgpu/observe/log.hpp>
 
+#include "support/undisturbed.hpp"
+
 /// @file
 /// The terms of runs in this process.
 
@@ -27,15 +29,22 @@ constexpr double rounding_s = 1e-9;
 
 auto count_of(std::int64_t subtasks)
 {
-  return fastgpu::make_job(fastgpu::space<1>{subtasks, fastgpu::by_size{1}},
-                           [](std::uint64_t) -> std::uint64_t { return 1; },
-                           fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  return fastgpu::make_job(
+      fastgpu::space<1>{subtasks, fastgpu::by_size{1}}, [](std::uint64_t) -> std::uint64_t { return 1; },
+      fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
 }
 
 run_summary summary_of(const std::string& devices, std::int64_t subtasks, const run_options& options = {})
 {
   fastgpu::cluster c{devices};
   return fastgpu::execute(c, count_of(subtasks), options).wait().summary();
+}
+
+/// Of a run that takes `ideal_s` where nothing else takes the processor.
+run_summary undisturbed(double ideal_s, const std::string& devices, std::int64_t subtasks,
+                        const run_options& options = {})
+{
+  return support::undisturbed(ideal_s + 0.01, [&] { return summary_of(devices, subtasks, options); });
 }
 
 void expect_sum(const run_summary& s)
@@ -66,7 +75,7 @@ TEST(RunTerms, AddUpToTheWallClockTime)
 
 TEST(RunTerms, TellImbalanceFromWork)
 {
-  const auto s = summary_of("paced:10,paced:5", 2, {.policy = fastgpu::equal{}});  // 0.1 s and 0.2 s
+  const auto s = undisturbed(0.2, "paced:10,paced:5", 2, {.policy = fastgpu::equal{}});  // 0.1 s and 0.2 s
   expect_sum(s);
   EXPECT_LT(s.terms.start_s, 0.03);
   EXPECT_NEAR(s.terms.execute_s, 0.15, 0.03);
@@ -77,7 +86,7 @@ TEST(RunTerms, TellImbalanceFromWork)
 
 TEST(RunTerms, CountWorkersWithoutASubtaskAsImbalance)
 {
-  const auto s = summary_of("paced:10*4", 1);
+  const auto s = undisturbed(0.1, "paced:10*4", 1);
   expect_sum(s);
   EXPECT_NEAR(s.terms.execute_s, 0.025, 0.01);
   EXPECT_NEAR(s.terms.imbalance_s, 0.075, 0.02);
@@ -89,7 +98,7 @@ TEST(RunTerms, LeaveOutDevicesThatThePlacementDoesNotName)
   const auto job = count_of(1);
   const std::vector<fastgpu::device_info> one{c.devices()[0]};
   const auto only = fastgpu::assign(fastgpu::decompose(job), one, fastgpu::equal{});
-  const auto s = fastgpu::execute(c, job, only).wait().summary();
+  const auto s = support::undisturbed(0.11, [&] { return fastgpu::execute(c, job, only).wait().summary(); });
   expect_sum(s);
   EXPECT_NEAR(s.terms.execute_s, 0.1, 0.02);
   EXPECT_LT(s.terms.imbalance_s, 0.001);
@@ -97,7 +106,7 @@ TEST(RunTerms, LeaveOutDevicesThatThePlacementDoesNotName)
 
 TEST(RunTerms, KnowTheTimeOfBatchesThatAreRarelyTimed)
 {
-  const auto s = summary_of("paced:200", 40, {.batches = batching::fixed(1)});
+  const auto s = undisturbed(0.2, "paced:200", 40, {.batches = batching::fixed(1)});
   expect_sum(s);
   EXPECT_NEAR(s.terms.execute_s, 0.2, 0.04);
   EXPECT_NEAR(s.devices.at(0).busy_s, 0.2, 0.04);
@@ -126,11 +135,14 @@ TEST(RunTerms, OfRunsPastTheirDeadline)
 TEST(RunTerms, CountABatchThatFailed)
 {
   fastgpu::cluster c{"host:1"};
-  const auto job = fastgpu::make_job(fastgpu::space<1>{3, fastgpu::by_size{1}}, [](std::uint64_t i) -> std::uint64_t {
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
-    if (i == 1) throw std::runtime_error{"as it was told"};
-    return i;
-  }, fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
+  const auto job = fastgpu::make_job(
+      fastgpu::space<1>{3, fastgpu::by_size{1}},
+      [](std::uint64_t i) -> std::uint64_t {
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+        if (i == 1) throw std::runtime_error{"as it was told"};
+        return i;
+      },
+      fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
   const auto s = fastgpu::execute(c, job).wait().summary();
   EXPECT_EQ(s.outcome, outcome_kind::failed);
   expect_sum(s);

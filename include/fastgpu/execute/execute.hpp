@@ -40,19 +40,19 @@ struct run_options {
   assignment_policy policy = by_speed{};  ///< Where no placement is given.
   requirements need{};                    ///< Where no placement is given.
   batching batches{};
-  std::int32_t priority = 0;              ///< Of several runs over one cluster the one with more goes first.
-  seconds deadline{};                     ///< From the start; 0: none.
-  seconds seal_every{2.0};                ///< Partials are committed at this interval; 0: only at the end.
+  std::int32_t priority = 0;  ///< Of several runs over one cluster the one with more goes first.
+  seconds deadline{};         ///< From the start; 0: none.
+  seconds seal_every{2.0};    ///< Partials are committed at this interval; 0: only at the end.
   /// A worker process that is at one batch for longer is killed and started anew; after three attempts the run fails and
   /// names the subtask. 0: batches take as long as they want. It holds where subtasks run in worker processes: on nodes,
   /// and with cluster_options::isolate. A kernel within this process cannot be stopped.
   seconds subtask_timeout{};
   bool mix_numeric_classes = false;  ///< Let an ordered floating-point reduction use devices that round differently.
   /// Say before the run how long it will take; summary and trace hold it against what it took. It takes the speeds at
-  /// which each device of the placement has run the kernel before, in this cluster: where one is missing the summary
-  /// says so instead. Without: nothing of this is done.
+  /// which each device of the placement has run the kernel before, in this cluster or in the history that it was given
+  /// (cluster_options::history): where one is missing the summary says so instead. Without: nothing of this is done.
   std::optional<predict_options> predict{};
-  bool trace = false;                     ///< Record what happens when; see run::trace_json().
+  bool trace = false;                                       ///< Record what happens when; see run::trace_json().
   std::uint64_t forest_bytes_max = std::uint64_t{1} << 30;  ///< Bound of an ordered reduction's partials.
   /// A file of what is committed, from which the run goes on if it is there; it stays when the run is done, so that the
   /// value is there again at once. Empty: none. Of one job, its inputs, and one build of the program: anything else is

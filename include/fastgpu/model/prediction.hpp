@@ -41,10 +41,10 @@ struct node_model {
   std::string name{};
   std::uint32_t count = 1;
   std::vector<device_model> devices{};
-  seconds latency{};            ///< There and back.
-  double bytes_per_second = 0;  ///< Of each one's link; 0: no link, it is the process that starts the run.
+  seconds latency{};                      ///< There and back.
+  double bytes_per_second = 0;            ///< Of each one's link; 0: no link, it is the process that starts the run.
   double broadcast_bytes_per_second = 0;  ///< Of what all nodes are sent, hashed on both sides; 0: as the link.
-  double price_per_hour = 0;    ///< Of each.
+  double price_per_hour = 0;              ///< Of each.
 };
 
 /// What a run costs beside its subtasks.
@@ -66,7 +66,8 @@ struct cluster_model {
   double uplink_bytes_per_second = 0;  ///< Of the starting process's link, for all nodes together; 0: no bound.
 };
 
-/// What a run is predicted with, where it is to be: run_options::predict. Speeds come from earlier runs.
+/// What a run is predicted with, where it is to be: run_options::predict. Speeds come from earlier runs, and where a device
+/// has none there is no prediction.
 struct predict_options {
   run_costs costs{};
   seconds batch{};                ///< What a batch takes beyond its subtasks, where the measured speeds do not have it.
@@ -91,7 +92,9 @@ struct prediction {
   seconds low{};   ///< Most runs take this long at least,
   seconds high{};  ///< and this long at most: two standard deviations, as far as they are known.
 
-  seconds lower_bound{};  ///< That no schedule can beat: work / speed, the longest subtask, bytes / bandwidth.
+  /// What no schedule can beat: work / speed, the expected longest subtask on the fastest worker, and where all workers
+  /// are on nodes, the bytes of both directions / bandwidth.
+  seconds lower_bound{};
   run_bound bound = run_bound::work;  ///< Which of them it is.
 
   seconds device_seconds{};  ///< Of all devices, busy or not, for as long as the run takes.
