@@ -134,7 +134,7 @@ findings sweep_transfers(const sweep_options& options)
   findings found{.part = "transfers"};
   const node_processes one{1, "host:1"};
   auto c = one.join();
-  const auto links = fastgpu::calibrate(c, calibrating);
+  const auto links = fastgpu::calibrate(c);
   std::vector<double> errors;
   for (std::int64_t bytes = 1'000'000; bytes <= (options.smoke ? 1'000'000 : 64'000'000); bytes *= 4) {
     const std::vector<std::uint64_t> data(static_cast<std::size_t>(bytes / 8), 1);

@@ -37,6 +37,14 @@ struct sleeper {
     return shape == cost_shape::even ? 1 : shape == cost_shape::uniform ? 0.5 + u : -std::log(u);
   }
 
+  /// What the first `subtasks` of n items each take on a device of speed 1, on average.
+  [[nodiscard]] double mean_s(std::uint32_t subtasks, double n) const
+  {
+    double factors = 0;
+    for (std::uint32_t i = 0; i < subtasks; ++i) factors += factor(i);
+    return subtask_s + n * item_s * factors / subtasks;
+  }
+
   std::uint64_t operator()(fastgpu::host_context& on, fastgpu::block<1> b) const
   {
     const auto mine = static_cast<double>(speed[std::min<std::size_t>(on.device().value, speed.size() - 1)]);
