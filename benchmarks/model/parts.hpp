@@ -20,6 +20,9 @@ struct sweep_options {
 /// Such devices in node processes, over TLS on loopback: nodes x GPUs x bytes; formulas 1 and 2 with the links' time.
 [[nodiscard]] findings sweep_nodes(const sweep_options& options);
 
+/// Formula 2 with several subtasks at once on a GPU, and formula 3.
+[[nodiscard]] findings sweep_formulas(const sweep_options& options);
+
 /// Inputs of 1 MB and more to one node.
 [[nodiscard]] findings sweep_transfers(const sweep_options& options);
 

@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402: after the choice of a back end without a screen
 
+MODEL = ("paced", "nodes", "transfers", "settings", "cores")  # parts that the wall-clock model predicts
 TERMS = ("start", "execute", "waiting", "imbalance", "aggregate")
 
 
@@ -58,10 +59,10 @@ def speed_up(report, path):
 
 def predicted(report, path):
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), gridspec_kw={"width_ratios": [3, 2]})
-    groups = by_part(points_of(report))
+    groups = by_part(points_of(report, *MODEL))
     for part, points in groups.items():
         left.scatter([p["measured_s"] for p in points], [p["predicted_s"] for p in points], s=14, label=part)
-    all_s = [p["measured_s"] for _, p in points_of(report)]
+    all_s = [p["measured_s"] for _, p in points_of(report, *MODEL)]
     limit = [min(all_s) / 1.5, max(all_s) * 1.5]
     left.plot(limit, limit, color="gray", linewidth=0.8)
     left.set(xscale="log", yscale="log", xlabel="measured, s", ylabel="predicted, s")
@@ -75,7 +76,8 @@ def predicted(report, path):
 
 def terms(report, path):
     """Predicted less measured, as a share of the wall-clock time: medians over the points."""
-    groups = {part: [p for p in points if "measured" in p] for part, points in by_part(points_of(report)).items()}
+    groups = by_part(points_of(report, *MODEL))
+    groups = {part: [p for p in points if "measured" in p] for part, points in groups.items()}
     groups = {part: points for part, points in groups.items() if points}
     figure, all_axes = plt.subplots(1, max(len(groups), 1), figsize=(2.6 * max(len(groups), 1) + 1, 4.5), sharey=True,
                                     squeeze=False)

@@ -22,8 +22,8 @@
 namespace {
 
 const std::vector<std::pair<std::string, bench::findings (*)(const bench::sweep_options&)>> parts{
-    {"paced", &bench::sweep_paced},         {"nodes", &bench::sweep_nodes}, {"transfers", &bench::sweep_transfers},
-    {"settings", &bench::sweep_settings}, {"cores", &bench::sweep_cores}};
+    {"paced", &bench::sweep_paced},         {"formulas", &bench::sweep_formulas}, {"nodes", &bench::sweep_nodes},
+    {"transfers", &bench::sweep_transfers}, {"settings", &bench::sweep_settings}, {"cores", &bench::sweep_cores}};
 
 struct choice {
   std::vector<std::string> parts;
@@ -32,6 +32,19 @@ struct choice {
   bench::sweep_options how;
 };
 
+/// After each part what there is: the next one may fail, or be interrupted.
+void write_report(const choice& chosen, const boost::json::array& found)
+{
+  if (chosen.json.empty()) return;
+  const boost::json::object report{{"schema", 1},
+                                   {"date", fastgpu::detail::utc_text(std::chrono::system_clock::now())},
+                                   {"machine", fastgpu::machine_name()},
+                                   {"version", fastgpu::version()},
+                                   {"smoke", chosen.how.smoke},
+                                   {"parts", found}};
+  program::write_file(chosen.json, boost::json::serialize(report) + "\n");
+}
+
 int run(const choice& chosen)
 {
   if (!chosen.json.empty()) program::check_writable(chosen.json);
@@ -39,21 +52,14 @@ int run(const choice& chosen)
   boost::json::array found;
   bool met = true;
   for (const auto& [name, sweep] : parts) {
-    if (!chosen.parts.empty() && std::find(chosen.parts.begin(), chosen.parts.end(), name) == chosen.parts.end()) continue;
+    if (!chosen.parts.empty() && std::find(chosen.parts.begin(), chosen.parts.end(), name) == chosen.parts.end())
+      continue;
     std::fprintf(stderr, "t_total: %s\n", name.c_str());
     const auto what = sweep(chosen.how);
     bench::print(what);
     for (const auto& p : what.promises) met = met && p.met();
     found.push_back(bench::to_json(what));
-  }
-  if (!chosen.json.empty()) {
-    const boost::json::object report{{"schema", 1},
-                                     {"date", fastgpu::detail::utc_text(std::chrono::system_clock::now())},
-                                     {"machine", fastgpu::machine_name()},
-                                     {"version", fastgpu::version()},
-                                     {"smoke", chosen.how.smoke},
-                                     {"parts", std::move(found)}};
-    program::write_file(chosen.json, boost::json::serialize(report) + "\n");
+    write_report(chosen, found);
   }
   return chosen.check && !met ? 1 : 0;
 }
@@ -67,7 +73,7 @@ int main(int argc, char** argv)
   choice chosen;
   std::vector<std::string> names;
   for (const auto& [name, sweep] : parts) names.push_back(name);
-  app.add_option("--part", chosen.parts, "paced, nodes, transfers, settings or cores; default: all")
+  app.add_option("--part", chosen.parts, "paced, formulas, nodes, transfers, settings or cores; default: all")
       ->delimiter(',')
       ->check(CLI::IsMember(names));
   app.add_option("--devices", chosen.how.devices, "Of part cores, as in every program: cuda:0 for a GPU");

@@ -121,6 +121,19 @@ bool partial::unpack(std::span<const std::byte> packed, interval_set folded)
   return true;
 }
 
+bool partial::unpack_merged(std::span<const std::byte> numbers, interval_set folded)
+{
+  if (target_.kind != fold_kind::exact) return unpack(numbers, std::move(folded));
+  Expects(empty() && !folded.empty());
+  const auto* values = job_->code->values;
+  if (numbers.size() != values->exact_bytes) return false;
+  const auto state = allocate_aligned(numbers.size(), heap());
+  std::memcpy(state.get(), numbers.data(), numbers.size());
+  values->exact_merge(target_.value, state.get());
+  fold_set_ = std::move(folded);
+  return true;
+}
+
 bool partial::unpack_values(std::span<const std::byte> packed, const interval_set& folded)
 {
   const auto* values = job_->code->values;

@@ -47,6 +47,8 @@ class partial {
   /// @return  False, with nothing taken over, where those bytes are none of such a partial.
   /// @pre     This one is empty, `folded` is not, and it ends with the job's subtasks.
   [[nodiscard]] bool unpack(std::span<const std::byte> packed, interval_set folded);
+  /// The same for values of this process that were merged number by number: the carries of an exact state are settled.
+  [[nodiscard]] bool unpack_merged(std::span<const std::byte> numbers, interval_set folded);
 
   partial(const partial&) = delete;
   partial& operator=(const partial&) = delete;

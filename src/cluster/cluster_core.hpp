@@ -20,6 +20,8 @@
 #include "device/device.hpp"
 #include "execute/environment.hpp"
 #include "model/history.hpp"
+#include "nccl/group_registry.hpp"
+#include "nccl/reduction_plan.hpp"
 
 /// @file
 /// What a cluster and its runs share: devices, their threads, the list of runs, and one timer thread.
@@ -65,6 +67,13 @@ class cluster_core final : public ref_counted, public environment {
   }
   /// Of sessions with nodes.
   [[nodiscard]] const session_limits& node_limits() const noexcept { return node_limits_; }
+  /// When GPUs reduce among themselves, and as whom.
+  [[nodiscard]] reduction_policy reduction() const noexcept
+  {
+    if (options_.gpu.reduce_bytes_min == 0) return {};
+    return {static_cast<std::size_t>(options_.gpu.reduce_bytes_min)};
+  }
+  [[nodiscard]] group_registry& groups() noexcept { return groups_; }
   /// Whether the user named the devices, and so means each of them.
   [[nodiscard]] bool devices_by_name() const noexcept { return !options_.devices.empty(); }
   [[nodiscard]] std::size_t worker_count() const noexcept { return places_.size(); }
@@ -134,6 +143,8 @@ class cluster_core final : public ref_counted, public environment {
   std::vector<worker_place> places_;
   cluster_options options_;
   session_limits node_limits_;
+
+  group_registry groups_;
 
   std::once_flag directory_made_;
   std::unique_ptr<node_directory> directory_;

@@ -10,8 +10,9 @@
 
 namespace fastgpu::inline v0::detail {
 
-cuda_device::cuda_device(device_id id, std::unique_ptr<gpu> on, std::string name, const gpu_options& options)
-    : on_{std::move(on)}, options_{options}
+cuda_device::cuda_device(device_id id, std::unique_ptr<gpu> on, std::string name, const gpu_options& options,
+                         communicators_maker make_communicators)
+    : on_{std::move(on)}, options_{options}, make_communicators_{std::move(make_communicators)}
 {
   const auto& gpu = on_->properties();
   info_.id = id;
@@ -47,6 +48,13 @@ std::unique_ptr<device_session> cuda_device::open(const session_request& request
     if (e.what_kind() == gpu_error::kind::lost) mark_lost(e.what());
     throw error{e.what_kind() == gpu_error::kind::out_of_memory ? errc::device_failed : errc::device_lost, e.what()};
   }
+}
+
+group_seat* cuda_device::seat()
+{
+  if (!make_communicators_) return nullptr;
+  if (!seat_) seat_.emplace(member_id{info_.id.value}, *on_, make_communicators_(*on_));
+  return &*seat_;
 }
 
 void cuda_device::start_after(gpu_event event)

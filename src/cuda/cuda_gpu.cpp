@@ -13,6 +13,7 @@
 
 #include "cluster/device_list.hpp"
 #include "cuda/cuda_device.hpp"
+#include "nccl/nccl_communicator.hpp"
 #include "stage_slice.hpp"
 
 /// @file
@@ -303,8 +304,13 @@ gpu_count count_gpus()
 
 std::unique_ptr<device> make_device(int ordinal, device_id id, const gpu_options& options)
 {
+#if defined(FASTGPU_HAS_NCCL)
+  const auto meet = [](gpu& on) { return make_nccl_communicators(on); };
+#else
+  const auto meet = nullptr;
+#endif
   return std::make_unique<cuda_device>(id, std::make_unique<cuda_gpu>(ordinal, options),
-                                       "cuda:" + std::to_string(ordinal), options);
+                                       "cuda:" + std::to_string(ordinal), options, meet);
 }
 
 std::vector<std::unique_ptr<device>> make_each(int count, device_id first, const gpu_options& options)

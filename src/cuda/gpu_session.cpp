@@ -20,7 +20,6 @@ constexpr auto spinning = 20us;    // a result is looked for without a pause for
 constexpr auto yielding = 200us;   // with other threads let on for so long,
 constexpr auto nap = 50us;         // and then at such intervals
 constexpr double batch_target_ns = 500e3;
-constexpr std::uint32_t blocks_a_multiprocessor = 32;  // some times what is resident: uneven ones even out
 
 /// What a kernel's own launches threw.
 struct launch_failed {
@@ -334,6 +333,28 @@ sealed_partial gpu_session::seal()
     throw error{why_};
   }
   return {std::exchange(open_, nullptr), std::exchange(counter_, 0)};
+}
+
+values_in_place gpu_session::in_place()
+{
+  Expects(under_way_.empty());
+  if (!open_ || !totals_made_ || folded_twice_) return {};
+  try {
+    auto* seat = device_.seat();
+    if (seat == nullptr) return {};
+    gather_totals(seat->stream());
+    return {&seat->member(), totals_->data(), &open_->fold_set(), counter_};
+  } catch (const gpu_error& e) {
+    (void)lose(e);
+    throw error{why_};
+  }
+}
+
+void gpu_session::drop_open()
+{
+  open_.reset();
+  counter_ = 0;
+  totals_made_ = false;
 }
 
 }  // namespace fastgpu::inline v0::detail

@@ -33,10 +33,14 @@ class gpu_session final : public device_session {
   std::uint32_t in_flight_max() const noexcept override { return lanes_.slot_count(); }
   batch_hints hints() const noexcept override;
   sealed_partial seal() override;
+  values_in_place in_place() override;
+  void drop_open() override;
   const failure& why() const noexcept override { return why_; }
   std::uint32_t failed_subtask() const noexcept override { return folded_twice_.value_or(failed_subtask_); }
 
  private:
+  static constexpr std::uint32_t blocks_a_multiprocessor = 32;  // some times what is resident: uneven ones even out
+
   /// Bytes of one launch, and where its parts begin in the slot's two buffers.
   struct piece_layout {
     std::size_t device_bytes = 0;
@@ -104,6 +108,7 @@ class gpu_session final : public device_session {
   void rest();
   void make_totals();
   void merge_totals();
+  void gather_totals(gpu_stream on);
   [[nodiscard]] bool is_here(const argument& a) const noexcept;
   [[nodiscard]] bool stays_in_place(const argument& a) const noexcept;
   [[nodiscard]] batch_status lose(const gpu_error& why);

@@ -280,6 +280,24 @@ void gpu_session::make_totals()
   totals_made_ = true;
 }
 
+/// All lanes' into the first one's. @pre  Nothing is under way.
+void gpu_session::gather_totals(gpu_stream on)
+{
+  gpu_totals t;
+  t.job = &job_;
+  t.fold = fold_;
+  t.first = totals_->data();
+  t.stride = total_bytes_;
+  t.count = lanes_.lane_count();
+  t.blocks = on_.properties().multiprocessors * blocks_a_multiprocessor;
+  enqueuing_ = true;
+  on_.check(entry_.merge_totals(t, on), "merging the values of lanes");
+  auto& done = lanes_.slots[next_slot_].done;
+  on_.record(done.get(), on);
+  wait_for(done.get());
+  enqueuing_ = false;
+}
+
 /// Into the open partial, lane by lane. @pre  Nothing is under way.
 void gpu_session::merge_totals()
 {

@@ -29,6 +29,16 @@ struct sealed_partial {
   std::uint64_t counter = 0;        ///< Subtasks counted while folding, apart from the fold-set.
 };
 
+class group_member;
+
+/// An open partial whose values lie in one place of a GPU's memory. As long as nothing is launched, sealed or dropped.
+struct values_in_place {
+  group_member* member = nullptr;           ///< The GPU's seat in its group.
+  const void* data = nullptr;
+  const interval_set* fold_set = nullptr;
+  std::uint64_t counter = 0;                ///< As sealed_partial::counter.
+};
+
 /// How batches of a session should be cut, where run_options leave it to measurement.
 struct batch_hints {
   std::uint32_t first = 1;      ///< Subtasks of a batch, before any was measured.
@@ -64,6 +74,14 @@ class device_session {
   /// Closes the partial and opens a new one. @pre  Nothing is under way.
   /// @throws error  The device is lost, the open partial with it.
   [[nodiscard]] virtual sealed_partial seal() = 0;
+
+  /// Gathers the open partial's values in one place of the device's memory, where a group of devices can reduce them,
+  /// and leaves the partial open: seal() still closes it as if nothing had been. @pre  Nothing is under way.
+  /// @return        No member where the device is in no group, or there are no values.
+  /// @throws error  As seal().
+  [[nodiscard]] virtual values_in_place in_place() { return {}; }
+  /// Closes the partial without its values, which have been committed with those of others.
+  virtual void drop_open() {}
 
   /// Why the last batch failed.
   [[nodiscard]] virtual const failure& why() const noexcept = 0;

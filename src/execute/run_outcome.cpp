@@ -171,6 +171,7 @@ void run_state::deliver()
   core_->retire(*this);
   const auto begin_ns = since_start();
   for (auto& slot : workers_) slot.session.reset();
+  if (group_) group_->dissolve();
   try {
     take_value();
   } catch (const error& e) {
@@ -243,6 +244,7 @@ void run_state::fill_summary()
   s.wasted = grants_.wasted();
   s.fenced = ledger_.fenced();
   s.seals = seals_;
+  s.seals_in_groups = seals_in_groups_;
   const auto* values = job_->data.code->values;
   s.reduction = values == nullptr ? "none" : to_string(options_.reduction);
   s.shape = values == nullptr ? "" : fold_ == fold_kind::ordered ? ordered_shape_name

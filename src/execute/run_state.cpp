@@ -79,6 +79,17 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
     all_may_steal_.store(false, std::memory_order_relaxed);
   }
   sole_worker_ = able == 1 && grantor_ == nullptr;
+  if (grantor_ == nullptr && job_->data.code->values != nullptr && core_->reduction().bytes_min != never_in_group) {
+    const auto gpus = std::count_if(table.entries.begin(), table.entries.end(), [&](const placement_entry& e) {
+      return core_->devices()[e.device.value]->info().backend == "cuda";
+    });
+    const auto plan = plan_for(*job_->data.code->values, fold, job_->data.width);
+    const auto bytes = plan.count * plan.scalar_bytes();
+    if (plan.how == reduction_plan::method::reduce &&
+        core_->reduction().use_group(static_cast<std::size_t>(gpus), bytes)) {
+      group_plan_ = plan;
+    }
+  }
   summary_.policy = table.policy;
   summary_.measured_share = measured_share(table);
 }
@@ -245,7 +256,7 @@ work_result run_state::run_batches(std::uint32_t worker, std::uint32_t generatio
   }
   while (!me.under_way.empty() && !device.lost.load(std::memory_order_relaxed)) poll(worker);
   if (any && sampled(me)) me.last_ns = since_start();  // the last batch may not have been timed
-  if (running(device) && !outranked) seal(worker);
+  if (running(device) && !outranked && !(group_plan_ && !me.declined && seal_in_group(worker))) seal(worker);
   if (any) return work_result::some;
   return me.declined ? work_result::later : work_result::nothing;
 }

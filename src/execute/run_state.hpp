@@ -21,6 +21,7 @@
 #include "detail/own_counter.hpp"
 #include "device/device.hpp"
 #include "execute/grants.hpp"
+#include "execute/group_seal.hpp"
 #include "execute/in_flight_board.hpp"
 #include "execute/interval_deque.hpp"
 #include "execute/ledger.hpp"
@@ -286,6 +287,13 @@ class run_state final : public run_core {
   [[nodiscard]] bool drop_revoked_locked(device_id id, const interval_set& fold_set);
   [[nodiscard]] bool may_launch_granted(std::uint32_t worker, interval batch);
   void seal(std::uint32_t worker);
+  [[nodiscard]] bool seal_in_group(std::uint32_t worker);
+  [[nodiscard]] bool reduce_in_group(device_id id, const values_in_place& open);
+  void leave_group(group_member& member);
+  [[nodiscard]] bool arrive_in_group(std::uint32_t worker, const values_in_place& open);
+  void advance_group_locked();
+  [[nodiscard]] bool should_dissolve_locked() const;
+  void commit_group_locked(const group_outcome& outcome);
   void absorb_locked(partial&& values);
   void report_failed(std::uint32_t worker, interval batch);
   void report_lost(std::uint32_t worker, interval in_flight, const failure& why);
@@ -309,6 +317,7 @@ class run_state final : public run_core {
   std::uint32_t span_;
   std::uint32_t count_;
   bool sole_worker_ = false;  // nobody could steal
+  std::optional<reduction_plan> group_plan_;  // where GPUs may reduce among themselves
   steady_clock::time_point started_;
   steady_clock::time_point deadline_;
 
@@ -333,6 +342,9 @@ class run_state final : public run_core {
   bool told_hungry_ = false;                    // guarded by mutex_
   failure why_;                                 // guarded by mutex_
   std::uint64_t seals_ = 0;                     // guarded by mutex_
+  std::optional<group_seal> group_;             // guarded by mutex_
+  std::uint64_t seals_in_groups_ = 0;           // guarded by mutex_
+  std::int64_t group_began_ns_ = 0;             // guarded by mutex_
   std::int64_t aggregate_ns_ = 0;               // guarded by mutex_
   steady_clock::time_point next_seal_;          // guarded by mutex_
   bool delivering_ = false;                     // guarded by mutex_

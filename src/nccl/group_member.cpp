@@ -35,6 +35,15 @@ void group_member::receive(const group_command& command)
 {
   if (!has_input() || command.stamp.reduction != stamp_.reduction || command.stamp < stamp_) return;
   stamp_ = command.stamp;
+  try {
+    obey(command);
+  } catch (const gpu_error& e) {
+    fail({make_error_code(errc::device_failed), e.what()});
+  }
+}
+
+void group_member::obey(const group_command& command)
+{
   switch (command.what) {
     case group_command::kind::make_id: {
       auto made = makes_.make_id();

@@ -54,6 +54,7 @@ class group_member {
  private:
   enum class step { idle, starting, reducing, copying_result, copying_input };
 
+  void obey(const group_command& command);
   void step_on();
   void start_collective();
   void copy_out(const void* from, std::size_t bytes, step next);

@@ -78,9 +78,12 @@ struct reduction_timing {
 /// none, or only one size was measured.
 [[nodiscard]] std::size_t measured_threshold(std::vector<reduction_timing> timings);
 
+/// Of reduction_policy::bytes_min.
+inline constexpr std::size_t never_in_group = ~std::size_t{0};
+
 /// When a group reduces at all. Communicators cost seconds, so the first is made when this first says yes.
 struct reduction_policy {
-  std::size_t bytes_min = ~std::size_t{0};  ///< Of one input: measured_threshold(). Never, until it was measured.
+  std::size_t bytes_min = never_in_group;  ///< Of one input: measured_threshold(). Never, until it was measured.
   [[nodiscard]] bool use_group(std::size_t members, std::size_t input_bytes) const noexcept
   {
     return members >= 2 && input_bytes >= bytes_min;

@@ -155,6 +155,7 @@ std::string to_json(const run_summary& s)
                                {"wasted", s.wasted},
                                {"fenced", s.fenced},
                                {"seals", s.seals},
+                               {"seals_in_groups", s.seals_in_groups},
                                {"backups", s.backups},
                                {"bytes_sent", s.bytes_sent},
                                {"bytes_received", s.bytes_received},

@@ -134,6 +134,7 @@ void session::add_summary(const fastgpu::run_summary& next)
   total.wasted += before.wasted;
   total.fenced += before.fenced;
   total.seals += before.seals;
+  total.seals_in_groups += before.seals_in_groups;
   total.backups += before.backups;
   total.bytes_sent += before.bytes_sent;
   total.bytes_received += before.bytes_received;
@@ -176,6 +177,11 @@ command_line::command_line(std::string name, const std::string& about) : name_{s
       ->group(group);
   app_.add_option("--history", history_,
                   "File of measured speeds, which placements go by: read, and written at the end")
+      ->group(group);
+  app_.add_option("--nccl-from", nccl_from_,
+                  "GPUs reduce parts of the value of so many bytes and more among themselves, by NCCL; default: never")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 62))
+      ->type_name("BYTES")
       ->group(group);
   add_node_options(app_, nodes_, group);
   app_.add_option("--granule", granule_text_, "Items a subtask; in two dimensions tiles of NxN or NxM")->group(group);
@@ -276,7 +282,9 @@ int command_line::run_all(const std::function<bool(session&)>& body)
     report["outcome"] = outcome;
   };
   try {
-    fastgpu::cluster cluster{fastgpu::cluster_options{.devices = devices_, .history = history_}};
+    fastgpu::cluster_options options{.devices = devices_, .history = history_};
+    options.gpu.reduce_bytes_min = nccl_from_;
+    fastgpu::cluster cluster{options};
     add_nodes(cluster, nodes_);
     report["outcome"] = "done";
     for (int i = 0; i < repeat_; ++i) {

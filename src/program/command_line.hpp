@@ -128,6 +128,7 @@ class command_line {
   CLI::App app_;
   std::string devices_;
   std::string history_;
+  std::uint64_t nccl_from_ = 0;
   node_choice nodes_;
   std::string granule_text_;
   std::vector<std::int64_t> granule_;

@@ -34,7 +34,14 @@ struct emulated_program {
     fake_gpu::enqueue_kernel(stream, [p = params{batch}, fold = batch.fold] { run(p, fold); });
     return 0;
   }
-  static constexpr fastgpu::detail::gpu_entry entry{1, S::by_element, &load, &scratch_bytes, &launch};
+  static int merge_totals(const fastgpu::detail::gpu_totals& totals, void* stream)
+  {
+    if constexpr (S::reduces) {
+      fake_gpu::enqueue_kernel(stream, [t = typename S::totals{totals}, fold = totals.fold] { merge(t, fold); });
+    }
+    return 0;
+  }
+  static constexpr fastgpu::detail::gpu_entry entry{1, S::by_element, &load, &scratch_bytes, &launch, &merge_totals};
 
  private:
   template <class Each>
@@ -47,6 +54,17 @@ struct emulated_program {
       } else {
         each(b);
       }
+    }
+  }
+
+  static void merge(const typename S::totals& t, [[maybe_unused]] fold_kind fold)
+  {
+    if constexpr (S::tallies) {
+      for (std::int64_t i = 0; i < t.width; ++i) S::merge_elements(t, i);
+    } else if (fold == fold_kind::single) {
+      S::merge_values(t);
+    } else if constexpr (fastgpu::detail::exact_state<typename S::operation>::supported) {
+      S::merge_states(t);
     }
   }
 

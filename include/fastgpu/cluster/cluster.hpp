@@ -33,6 +33,11 @@ struct gpu_options {
   /// A cudaMemPool_t of the user's to take it from, for a cluster of one GPU, which it lies on; null: a pool of its own.
   /// Its bound is its own: memory_bytes_max says nothing then. Outlives the cluster and its runs.
   void* memory_pool = nullptr;
+
+  /// Bytes from which on the GPUs of this process reduce their parts of a value among themselves, by NCCL, at the end of a
+  /// run, instead of each on the host: where the operation is order-free or a sum, or the mode `exact`, and the value is
+  /// the same then, but for the bits of floating-point sums in mode `fast`. The first time costs seconds. 0: never.
+  std::uint64_t reduce_bytes_min = 0;
 };
 
 /// How a cluster is made.

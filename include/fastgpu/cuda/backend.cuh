@@ -67,12 +67,17 @@ class cuda_program {
       if constexpr (tallies_atomically) {
         touch(&gpu_tally_total<S, true>);
         touch(&gpu_tally_total<S, false>);
+        touch(&gpu_merge_vectors<S>);
       }
     } else {
-      if constexpr (folds_singly) touch(&gpu_fold_total<S>);
+      if constexpr (folds_singly) {
+        touch(&gpu_fold_total<S>);
+        touch(&gpu_merge_scalars<S, false>);
+      }
       if constexpr (folds_exactly) {
         touch(&gpu_fold_exact<S>);
         touch(&gpu_normalize_exact<S>);
+        touch(&gpu_merge_scalars<S, true>);
       }
       if constexpr (!S::order_free && S::by_lanes) touch(&gpu_fold_lanes<S>);
       if constexpr (!S::order_free && !S::by_lanes && !S::launches_itself) touch(&gpu_fold_subtasks<S>);
@@ -179,6 +184,23 @@ class cuda_program {
     }
   }
 
+  static int merge_totals([[maybe_unused]] const gpu_totals& totals, [[maybe_unused]] void* stream)
+  {
+    [[maybe_unused]] const auto on = static_cast<cudaStream_t>(stream);
+    if constexpr (S::tallies && tallies_atomically) {
+      const auto wanted = (totals.job->width + gpu_threads - 1) / gpu_threads;
+      const auto blocks = static_cast<std::uint32_t>(std::clamp<std::int64_t>(wanted, 1, std::max(totals.blocks, 1u)));
+      gpu_merge_vectors<S><<<blocks, gpu_threads, 0, on>>>(typename S::totals{totals});
+    } else if constexpr (S::reduces && !S::tallies) {
+      if (totals.fold == fold_kind::exact) {
+        if constexpr (folds_exactly) gpu_merge_scalars<S, true><<<1, 1, 0, on>>>(typename S::totals{totals});
+      } else {
+        if constexpr (folds_singly) gpu_merge_scalars<S, false><<<1, 1, 0, on>>>(typename S::totals{totals});
+      }
+    }
+    return done(cudaGetLastError());
+  }
+
   /// Blocks for gpu_for_each(): no more than fill the GPU, no fewer than one.
   static std::uint32_t blocks_for(const gpu_batch& batch, const params& p, std::uint64_t threads)
   {
@@ -203,10 +225,10 @@ class cuda_program {
     if constexpr (!S::reduces) return S::launches_itself ? 0 : 1;
     std::uint32_t count = 0;
     if (S::tallies) {
-      if (tallies_atomically) count += 2;  // the accumulator, in shared memory or not
+      if (tallies_atomically) count += 3;  // the accumulator, in shared memory or not, and those of lanes into one
     } else {
-      if (folds_singly) count += 1;
-      if (folds_exactly) count += 2;
+      if (folds_singly) count += 2;
+      if (folds_exactly) count += 3;
       if (!S::order_free && !S::launches_itself) count += 1;  // the subtasks
     }
     return S::order_free ? count : count + 1;  // the spans
@@ -215,7 +237,7 @@ class cuda_program {
   static int done(cudaError_t status) { return static_cast<int>(status); }
 
  public:
-  static constexpr gpu_entry entry{kernel_count(), S::by_element, &load, &scratch_bytes, &launch};
+  static constexpr gpu_entry entry{kernel_count(), S::by_element, &load, &scratch_bytes, &launch, &merge_totals};
 };
 
 struct cuda_backend {

@@ -214,6 +214,26 @@ __global__ void gpu_normalize_exact(const __grid_constant__ typename S::params p
   static_cast<exact_state<typename S::operation>*>(p.total)->normalize();
 }
 
+// Accumulators into one ---------------------------------------------------------------------------------------------
+
+template <class S>
+__global__ void __launch_bounds__(gpu_threads) gpu_merge_vectors(const __grid_constant__ typename S::totals t)
+{
+  const auto threads = std::int64_t{gridDim.x} * blockDim.x;
+  for (auto i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < t.width; i += threads) S::merge_elements(t, i);
+}
+
+/// One thread: they are few.
+template <class S, bool Exact>
+__global__ void gpu_merge_scalars(const __grid_constant__ typename S::totals t)
+{
+  if constexpr (Exact) {
+    S::merge_states(t);
+  } else {
+    S::merge_values(t);
+  }
+}
+
 // Mode `ordered` ------------------------------------------------------------------------------------------------------
 
 /// A thread is a lane of the shape ordered/1; `threads_a_subtask` of them, one behind the other, are a subtask's.

@@ -40,6 +40,16 @@ struct gpu_batch {
   std::uint32_t launches = 0;        ///< On the lane, this one too: no fewer than into `total`.
 };
 
+/// Accumulators of one GPU, modes `single` and `exact`.
+struct gpu_totals {
+  const job_data* job = nullptr;
+  fold_kind fold = fold_kind::none;
+  void* first = nullptr;             ///< gpu_total_bytes() of it; address on the GPU.
+  std::size_t stride = 0;            ///< Bytes from one to the next.
+  std::uint32_t count = 1;
+  std::uint32_t blocks = 1;          ///< Thread blocks that fill the GPU.
+};
+
 /// Everything returns an error of the GPU's own interface, 0 for none. The calling thread has chosen the GPU.
 struct gpu_entry {
   /// Kernels that launch() may launch: a compiler that left one out has miscompiled the program.
@@ -52,6 +62,9 @@ struct gpu_entry {
   std::size_t (*scratch_bytes)(const gpu_batch& batch) = nullptr;
   /// Enqueues the batch's kernels on `stream`. Throws what a kernel's own launches throw.
   int (*launch)(const gpu_batch& batch, void* stream) = nullptr;
+  /// Enqueues the merging of all accumulators into the first, which leaves the others empty. An exact state comes out
+  /// normalised. @pre  A batch was folded into one of them.
+  int (*merge_totals)(const gpu_totals& totals, void* stream) = nullptr;
 };
 
 /// Where the accumulator of a scalar has its flags, 4 bytes each: whether it holds a value yet, 0 or 1, and how many

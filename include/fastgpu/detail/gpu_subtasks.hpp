@@ -88,8 +88,9 @@ struct gpu_subtasks {
   static constexpr bool reduces = !std::is_same_v<Reduction, no_reduction>;
   /// The kernel enqueues work of its own, which leaves a value for each subtask.
   static constexpr bool launches_itself =
-      reduces ? std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type..., value*>
-              : std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type...>;
+      reduces
+          ? std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type..., value*>
+          : std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type...>;
   static constexpr bool by_element =
       !launches_itself && (form == kernel_form::by_number || form == kernel_form::by_index);
   static constexpr bool tallies = reduces && !std::is_same_v<Reduction, value_reduction<operation, value>>;
@@ -217,7 +218,8 @@ struct gpu_subtasks {
 
   /// The kernel's own launches, for the whole batch.
   template <std::size_t... I>
-  static void call_launches(const params& p, cuda_context& context, const cuda_batch<N>& batch, std::index_sequence<I...>)
+  static void call_launches(const params& p, cuda_context& context, const cuda_batch<N>& batch,
+                            std::index_sequence<I...>)
   {
     if constexpr (reduces) {
       p.kernel(context, batch, view<Args, I>(p, nullptr)..., static_cast<value*>(p.subtask_values));
@@ -327,6 +329,73 @@ struct gpu_subtasks {
       if (s == first) continue;
       for (std::int64_t i = 0; i < p.width; ++i) span_value[i] = p.op(span_value[i], subtask_value[i]);
     }
+  }
+
+  // Accumulators ----------------------------------------------------------------------------------------------------
+
+  /// What every thread gets that merges them.
+  struct totals {
+    unsigned char* first;
+    std::size_t stride;
+    std::uint32_t count;
+    std::int64_t width;
+    operation op;
+
+    explicit totals(const gpu_totals& t)
+        : first{static_cast<unsigned char*>(t.first)},
+          stride{t.stride},
+          count{t.count},
+          width{t.job->width},
+          op{params::operation_of(t.job->operation)}
+    {
+    }
+    template <class T>
+    FASTGPU_HD T* at(std::uint32_t number) const
+    {
+      return reinterpret_cast<T*>(first + number * stride);
+    }
+  };
+
+  /// Element `i` of all into that of the first; the others have the identity then. @pre  tallies
+  FASTGPU_HD static void merge_elements(const totals& t, std::int64_t i)
+  {
+    auto& to = t.template at<value>(0)[i];
+    for (std::uint32_t n = 1; n < t.count; ++n) {
+      auto& from = t.template at<value>(n)[i];
+      to = t.op(to, from);
+      from = operation::identity();
+    }
+  }
+
+  /// The values that are there into the first; the others have none then. @pre  !tallies
+  FASTGPU_HD static void merge_values(const totals& t)
+  {
+    const auto flag = [&](std::uint32_t n) {
+      return reinterpret_cast<std::uint32_t*>(t.template at<unsigned char>(n) + gpu_present_offset(sizeof(value)));
+    };
+    auto& to = *t.template at<value>(0);
+    for (std::uint32_t n = 1; n < t.count; ++n) {
+      if (*flag(n) == 0) continue;
+      const auto& from = *t.template at<value>(n);
+      to = *flag(0) != 0 ? t.op(to, from) : from;
+      *flag(0) = 1;
+      *flag(n) = 0;
+    }
+  }
+
+  /// The states into the first, normalised; the others are 0 then.
+  FASTGPU_HD static void merge_states(const totals& t)
+  {
+    using state = exact_state<operation>;
+    auto& to = *t.template at<state>(0);
+    to.normalize();
+    for (std::uint32_t n = 1; n < t.count; ++n) {
+      auto& from = *t.template at<state>(n);
+      from.normalize();
+      to.add(from);
+      from = state{};
+    }
+    to.normalize();
   }
 
   /// Bytes at gpu_batch::scratch that subtask_values takes.

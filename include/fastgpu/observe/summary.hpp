@@ -87,7 +87,8 @@ struct run_summary {
   std::uint64_t retries = 0;    ///< Batches that failed or were lost and ran again.
   std::uint64_t wasted = 0;     ///< Subtasks of such batches.
   std::uint64_t fenced = 0;     ///< Partials refused because they came too late.
-  std::uint64_t seals = 0;      ///< Partials committed.
+  std::uint64_t seals = 0;      ///< Partials committed;
+  std::uint64_t seals_in_groups = 0;  ///< of them, those that GPUs reduced among themselves (NCCL).
   std::uint64_t backups = 0;    ///< Second attempts at what a node was slow with.
   std::uint64_t bytes_sent = 0;      ///< Payloads to nodes,
   std::uint64_t bytes_received = 0;  ///< and from them.
