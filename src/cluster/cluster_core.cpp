@@ -162,6 +162,7 @@ void cluster_core::retire(run_state& run)
 
 void cluster_core::update_top()
 {
+  run_count_.store(runs_.size(), std::memory_order_relaxed);
   top_priority_.store(runs_.empty() ? no_priority : runs_.front()->priority(), std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
 }

@@ -103,6 +103,12 @@ class cluster_core final : public ref_counted, public environment {
     return top_priority_.load(std::memory_order_relaxed) > priority;
   }
 
+  /// Whether more than one run is offered.
+  [[nodiscard]] bool runs_beside() const noexcept
+  {
+    return run_count_.load(std::memory_order_relaxed) > 1;
+  }
+
   /// Says that subtasks came back to a run: workers in runs of lower priority look as well.
   void work_came_back() noexcept;
 
@@ -163,6 +169,7 @@ class cluster_core final : public ref_counted, public environment {
   alignas(64) std::atomic<std::uint32_t> epoch_ = 0;
   std::atomic<std::uint32_t> generation_ = 0;
   std::atomic<std::int32_t> top_priority_ = 0;
+  std::atomic<std::size_t> run_count_ = 0;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::uint64_t> random_state_ = 0;
 

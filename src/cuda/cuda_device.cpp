@@ -90,6 +90,15 @@ void cuda_device::release_buffers() noexcept
   for (auto& spare : spare_) spare.clear();
 }
 
+void cuda_device::keep(gpu_buffer&& buffer) noexcept
+{
+  try {
+    const std::scoped_lock lock{mutex_};
+    kept_.push_back(std::move(buffer));
+  } catch (const std::bad_alloc&) {  // as if it were quiet: there is nothing better
+  }
+}
+
 void cuda_device::wait_for_others()
 {
   std::vector<gpu_handle<gpu_event>> events;

@@ -29,7 +29,6 @@ class group_seat {
       : stream_{on, on.create_stream()}, makes_{std::move(makes)}, member_{me, on, stream_.get(), *makes_}
   {
   }
-  [[nodiscard]] gpu_stream stream() const { return stream_.get(); }
   [[nodiscard]] group_member& member() noexcept { return member_; }
 
  private:
@@ -63,6 +62,8 @@ class FASTGPU_API cuda_device final : public device {
   [[nodiscard]] gpu_buffer take_buffer(gpu_memory_kind kind);
   void give_buffer(gpu_buffer&& buffer) noexcept;
   void release_buffers() noexcept;
+  /// Until the device ends: somebody may still read it.
+  void keep(gpu_buffer&& buffer) noexcept;
   void mark_lost(const std::string& why) { lost_ = why; }  ///< A fault that stays.
   /// Null where the GPU meets no others.
   [[nodiscard]] group_seat* seat();
@@ -78,6 +79,7 @@ class FASTGPU_API cuda_device final : public device {
   std::mutex mutex_;
   std::vector<gpu_handle<gpu_event>> start_after_;  // guarded by mutex_
   std::vector<gpu_buffer> spare_[2];                // guarded by mutex_; by gpu_memory_kind
+  std::vector<gpu_buffer> kept_;                    // guarded by mutex_
   communicators_maker make_communicators_;
   std::optional<group_seat> seat_;  // made by the driver, when it is first wanted
 };

@@ -342,15 +342,26 @@ values_in_place gpu_session::in_place()
   try {
     auto* seat = device_.seat();
     if (seat == nullptr) return {};
-    gather_totals(seat->stream());
+    gather_totals();
     return {&seat->member(), totals_->data(), &open_->fold_set(), counter_};
   } catch (const gpu_error& e) {
+    if (e.what_kind() != gpu_error::kind::lost) {  // seal() does without
+      drain();
+      return {};
+    }
     (void)lose(e);
     throw error{why_};
   }
 }
 
-void gpu_session::drop_open()
+void gpu_session::leave_values() noexcept
+{
+  if (totals_) device_.keep(std::move(*totals_));
+  totals_.reset();
+  drop_open();
+}
+
+void gpu_session::drop_open() noexcept
 {
   open_.reset();
   counter_ = 0;

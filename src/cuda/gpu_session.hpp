@@ -34,7 +34,8 @@ class gpu_session final : public device_session {
   batch_hints hints() const noexcept override;
   sealed_partial seal() override;
   values_in_place in_place() override;
-  void drop_open() override;
+  void drop_open() noexcept override;
+  void leave_values() noexcept override;
   const failure& why() const noexcept override { return why_; }
   std::uint32_t failed_subtask() const noexcept override { return folded_twice_.value_or(failed_subtask_); }
 
@@ -108,7 +109,7 @@ class gpu_session final : public device_session {
   void rest();
   void make_totals();
   void merge_totals();
-  void gather_totals(gpu_stream on);
+  void gather_totals();
   [[nodiscard]] bool is_here(const argument& a) const noexcept;
   [[nodiscard]] bool stays_in_place(const argument& a) const noexcept;
   [[nodiscard]] batch_status lose(const gpu_error& why);

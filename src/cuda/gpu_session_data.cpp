@@ -281,7 +281,7 @@ void gpu_session::make_totals()
 }
 
 /// All lanes' into the first one's. @pre  Nothing is under way.
-void gpu_session::gather_totals(gpu_stream on)
+void gpu_session::gather_totals()
 {
   gpu_totals t;
   t.job = &job_;
@@ -290,10 +290,11 @@ void gpu_session::gather_totals(gpu_stream on)
   t.stride = total_bytes_;
   t.count = lanes_.lane_count();
   t.blocks = on_.properties().multiprocessors * blocks_a_multiprocessor;
+  const auto lane = lanes_.lanes[0].get();
   enqueuing_ = true;
-  on_.check(entry_.merge_totals(t, on), "merging the values of lanes");
+  on_.check(entry_.merge_totals(t, lane), "merging the values of lanes");
   auto& done = lanes_.slots[next_slot_].done;
-  on_.record(done.get(), on);
+  on_.record(done.get(), lane);
   wait_for(done.get());
   enqueuing_ = false;
 }

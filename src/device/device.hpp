@@ -81,7 +81,9 @@ class device_session {
   /// @throws error  As seal().
   [[nodiscard]] virtual values_in_place in_place() { return {}; }
   /// Closes the partial without its values, which have been committed with those of others.
-  virtual void drop_open() {}
+  virtual void drop_open() noexcept {}
+  /// The same where somebody may still read them: their memory is not used again.
+  virtual void leave_values() noexcept {}
 
   /// Why the last batch failed.
   [[nodiscard]] virtual const failure& why() const noexcept = 0;

@@ -8,21 +8,24 @@
 namespace fastgpu::inline v0::detail {
 namespace {
 
-constexpr group_limits limits{};
-
 member_id member_of(device_id device) { return {device.value}; }
 
 }  // namespace
 
 group_seal::group_seal(environment& clock, group_registry& groups, std::uint64_t number, const reduction_plan& plan,
-                       seconds wait_most)
-    : clock_{clock}, groups_{groups}, number_{number}, plan_{plan}, wait_until_s_{clock.now().count + wait_most.count}
+                       seconds wait_most, const group_limits& limits)
+    : clock_{clock},
+      groups_{groups},
+      number_{number},
+      plan_{plan},
+      wait_until_s_{clock.now().count + wait_most.count},
+      limits_{limits}
 {
 }
 
 void group_seal::arrive(arrival who)
 {
-  Expects(phase_ == phase::gathering);
+  Expects(stage_ == stage::gathering);
   held_ += who.fold_set.count();
   const auto behind = std::find_if(arrivals_.begin(), arrivals_.end(),
                                    [&](const arrival& a) { return a.what.device.value > who.what.device.value; });
@@ -33,36 +36,37 @@ bool group_seal::waited_long() const { return clock_.now().count > wait_until_s_
 
 void group_seal::start()
 {
-  Expects(phase_ == phase::gathering && arrivals_.size() >= 2);
+  Expects(stage_ == stage::gathering && arrivals_.size() >= 2);
   std::vector<member_id> members;
   for (const auto& a : arrivals_) members.push_back(member_of(a.what.device));
   auto [group, connected] = groups_.group_of(std::move(members));
-  reduction_.emplace(clock_, plan_, number_, std::move(group), connected, limits);
-  phase_ = phase::reducing;
+  reduction_.emplace(clock_, plan_, number_, std::move(group), connected, limits_);
+  stage_ = stage::reducing;
   post();
 }
 
 void group_seal::dissolve() noexcept
 {
   if (over()) return;
-  if (phase_ == phase::gathering) {
-    groups_.give_back_unused();
+  if (reduction_) {
+    groups_.give_back_broken(reduction_->epoch(), reduction_->on_host());
   } else {
-    groups_.give_back_broken(limits.attempts);
+    groups_.give_back_unused();
   }
-  phase_ = phase::dissolved;
+  mail_.clear();
+  stage_ = stage::dissolved;
 }
 
 void group_seal::receive(device_id from, std::vector<group_report> reports)
 {
-  if (phase_ != phase::reducing) return;
+  if (stage_ != stage::reducing) return;
   for (auto& report : reports) reduction_->receive(member_of(from), std::move(report));
   post();
 }
 
 void group_seal::tick()
 {
-  if (phase_ != phase::reducing) return;
+  if (stage_ != stage::reducing) return;
   reduction_->tick();
   post();
 }
@@ -70,6 +74,9 @@ void group_seal::tick()
 void group_seal::post()
 {
   for (auto& command : reduction_->take_commands()) mail_.push_back(std::move(command));
+  if (!reduction_->on_host()) return;
+  failures_ = reduction_->failures();
+  dissolve();
 }
 
 std::vector<group_command> group_seal::take_commands(device_id to)
@@ -83,14 +90,7 @@ std::vector<group_command> group_seal::take_commands(device_id to)
   return commands;
 }
 
-const group_outcome* group_seal::decided()
-{
-  if (phase_ != phase::reducing || reduction_->decided() == nullptr) return nullptr;
-  if (!reduction_->decided()->contributors.empty()) return reduction_->decided();
-  failures_ = reduction_->decided()->failures;
-  dissolve();
-  return nullptr;
-}
+const group_outcome* group_seal::decided() const { return stage_ == stage::reducing ? reduction_->decided() : nullptr; }
 
 std::vector<merged_seal> group_seal::seals() const
 {
@@ -105,18 +105,18 @@ std::vector<merged_seal> group_seal::seals() const
 
 void group_seal::commit()
 {
-  Expects(phase_ == phase::reducing);
+  Expects(stage_ == stage::reducing);
   reduction_->commit();
   post();
   auto& outcome = reduction_->outcome();
   failures_ = outcome.failures;
   groups_.give_back(outcome.group, outcome.connected);
-  phase_ = phase::committed;
+  stage_ = stage::committed;
 }
 
 void group_seal::lost(device_id who)
 {
-  if (phase_ != phase::reducing) return;
+  if (stage_ != stage::reducing) return;
   reduction_->lost(member_of(who), {make_error_code(errc::device_lost), "its seal was refused"});
   post();
 }

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include <fastgpu/error.hpp>
@@ -25,10 +25,11 @@ namespace fastgpu::inline v0::detail {
 ///
 /// Owns the group until it is over, however that comes.
 ///
-/// @par Threads  Guarded by its run's mutex; the members' own calls are made outside of it, by their workers.
+/// @par Threads  Guarded by its run's mutex, but for plan() and number(), which are constant; the members' own calls are
+///               made outside of it, by their workers.
 class group_seal {
  public:
-  enum class phase {
+  enum class stage {
     gathering,
     reducing,
     committed,
@@ -44,36 +45,42 @@ class group_seal {
 
   /// @param number  From `groups`, which outlives this.
   group_seal(environment& clock, group_registry& groups, std::uint64_t number, const reduction_plan& plan,
-             seconds wait_most);
+             seconds wait_most, const group_limits& limits = in_process);
   group_seal(const group_seal&) = delete;
   group_seal& operator=(const group_seal&) = delete;
   ~group_seal() { dissolve(); }
 
-  [[nodiscard]] phase state() const noexcept { return phase_; }
-  [[nodiscard]] bool over() const noexcept { return phase_ == phase::committed || phase_ == phase::dissolved; }
+  /// In one process, where NCCL ends a communicator only when its last rank has left, and that one waits for all GPUs.
+  static constexpr group_limits in_process{.connect = seconds{50.0}, .abort = seconds{30.0}};
+
+  [[nodiscard]] stage now_at() const noexcept { return stage_; }
+  [[nodiscard]] bool over() const noexcept { return stage_ == stage::committed || stage_ == stage::dissolved; }
+  /// Whether it is over without anybody's having begun to reduce.
+  [[nodiscard]] bool never_began() const noexcept { return stage_ == stage::dissolved && !reduction_; }
   [[nodiscard]] const reduction_plan& plan() const noexcept { return plan_; }
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] const std::vector<arrival>& arrivals() const noexcept { return arrivals_; }
 
-  /// @pre  state() is gathering.
+  /// @pre  now_at() gathering.
   void arrive(arrival who);
   /// Subtasks whose values are here.
   [[nodiscard]] std::uint64_t held() const noexcept { return held_; }
   /// Whether the bound on waiting has passed.
   [[nodiscard]] bool waited_long() const;
 
-  /// All are here. @pre  state() is gathering, two at least have arrived.
+  /// All are here. @pre  now_at() gathering, two at least have arrived.
   void start();
   /// Nobody waits any more. Members leave by themselves.
   void dissolve() noexcept;
 
+  /// Where no collective has come about, it is dissolved: to the host each has its own way.
   void receive(device_id from, std::vector<group_report> reports);
   void tick();
   /// What `to` is told next, in order.
   [[nodiscard]] std::vector<group_command> take_commands(device_id to);
 
-  /// A value that may be committed, else null. Without contributors there is nothing to commit, and it is dissolved.
-  [[nodiscard]] const group_outcome* decided();
+  /// A value that may be committed, else null.
+  [[nodiscard]] const group_outcome* decided() const;
   /// The seals of those whose values are in it.
   [[nodiscard]] std::vector<merged_seal> seals() const;
   /// The ledger has taken it. @pre  decided()
@@ -92,7 +99,8 @@ class group_seal {
   std::uint64_t number_;
   reduction_plan plan_;
   double wait_until_s_;
-  phase phase_ = phase::gathering;
+  group_limits limits_;
+  stage stage_ = stage::gathering;
   std::vector<arrival> arrivals_;
   std::uint64_t held_ = 0;
   std::optional<group_reduction> reduction_;

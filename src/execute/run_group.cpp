@@ -20,6 +20,7 @@ constexpr double wait_share = 0.1;  // of the time that the run has taken: so lo
 constexpr double wait_least_s = 1e-3;
 constexpr double wait_most_s = 1.0;
 constexpr std::chrono::microseconds between_looks{20};
+constexpr std::chrono::seconds quiet_most{10};  // for what was aborted to end on the GPU
 
 }  // namespace
 
@@ -28,8 +29,11 @@ bool run_state::seal_in_group(std::uint32_t worker)
 {
   auto& me = workers_[worker];
   auto& device = device_of(worker);
-  const device_id id{core_->places()[worker].device};
   const auto begin_ns = since_start();
+  {
+    const auto lock = lock_soon(mutex_);
+    if (!may_gather_locked()) return false;
+  }
   values_in_place open;
   try {
     open = me.session->in_place();
@@ -39,26 +43,22 @@ bool run_state::seal_in_group(std::uint32_t worker)
   }
   if (open.member == nullptr || !arrive_in_group(worker, open)) return false;
 
-  auto& member = *open.member;
   bool took_part = false;
   try {
-    took_part = reduce_in_group(id, open);
-  } catch (...) {  // the books are closed: the run has failed
-    {
-      const auto lock = lock_soon(mutex_);
-      group_->dissolve();
-    }
-    leave_group(member);
+    took_part = reduce_in_group({core_->places()[worker].device}, open);
+  } catch (...) {  // the others must not wait for this one
+    end(run_phase::failed, out_of_memory());
+    leave_group(worker, *open.member);
     throw;
   }
-  leave_group(member);
+  leave_group(worker, *open.member);
 
   const auto lock = lock_soon(mutex_);
-  if (me.trace) me.trace->add({trace_kind::seal, begin_ns, since_start(), {}});
   if (!running(device)) return true;
-  const bool used = took_part && !member.dismissed();
-  if (used) me.session->drop_open();
-  return used;
+  if (!took_part || open.member->dismissed()) return false;
+  me.session->drop_open();
+  if (me.trace) me.trace->add({trace_kind::seal, begin_ns, since_start(), {}});
+  return true;
 }
 
 /// Until the group is over. @return  Whether it came to a reduction with this member.
@@ -66,10 +66,11 @@ bool run_state::reduce_in_group(device_id id, const values_in_place& open)
 {
   auto& member = *open.member;
   bool offered = false;
-  for (bool over = false; !over;) {
+  for (;;) {
     if (offered) member.poll();
     auto reports = member.take_reports();
     std::vector<group_command> commands;
+    bool over = false;
     {
       const auto lock = lock_soon(mutex_);
       const books_scope books{*this};
@@ -84,17 +85,48 @@ bool run_state::reduce_in_group(device_id id, const values_in_place& open)
       offered = true;
     }
     for (const auto& command : commands) member.receive(command);
-    if (commands.empty() && !over) std::this_thread::sleep_for(between_looks);
+    if (over) return offered;
+    if (commands.empty()) std::this_thread::sleep_for(between_looks);
   }
-  return offered;
 }
 
-/// Where its input was not used, it learns so here.
-void run_state::leave_group(group_member& member)
+/// Where its input was not used, the member learns so here. Its input's memory is free only when the GPU no longer reads
+/// it.
+void run_state::leave_group(std::uint32_t worker, group_member& member)
 {
-  if (!member.has_input()) return;
-  constexpr auto last_epoch = std::numeric_limits<std::uint64_t>::max();
-  member.receive({group_command::kind::dismiss, {group_->number(), last_epoch}});
+  if (member.has_input()) {
+    constexpr auto last_epoch = std::numeric_limits<std::uint64_t>::max();
+    member.receive({group_command::kind::dismiss, {group_->number(), last_epoch}});
+  }
+  const auto until = steady_clock::now() + quiet_most;
+  bool quiet = false;
+  try {
+    while (!(quiet = member.quiet()) && steady_clock::now() < until) std::this_thread::sleep_for(between_looks);
+  } catch (const gpu_error&) {  // seal() says so too
+    quiet = true;
+  }
+  const auto lock = lock_soon(mutex_);
+  --in_group_;
+  if (quiet) return;
+  workers_[worker].session->leave_values();
+  auto& device = device_of(worker);
+  device.why_lost = {make_error_code(errc::device_lost), "a reduction among GPUs does not end on it"};
+  device.lost.store(true, std::memory_order_relaxed);
+}
+
+/// Whether this is a moment to arrive in. Under mutex_.
+bool run_state::may_gather_locked() const
+{
+  if (phase() != run_phase::running || core_->runs_beside() || somebody_has_work()) return false;
+  return !group_ || group_->now_at() == group_seal::stage::gathering || (group_->never_began() && in_group_ == 0);
+}
+
+bool run_state::somebody_has_work() const
+{
+  for (std::uint32_t w = 0; w < workers_.size(); ++w) {
+    if (has_share(w)) return true;
+  }
+  return false;
 }
 
 bool run_state::arrive_in_group(std::uint32_t worker, const values_in_place& open)
@@ -102,15 +134,15 @@ bool run_state::arrive_in_group(std::uint32_t worker, const values_in_place& ope
   const device_id id{core_->places()[worker].device};
   const auto lock = lock_soon(mutex_);
   const books_scope books{*this};
-  if (!running(device_of(worker))) return false;
-  if (!group_) {
+  if (!running(device_of(worker)) || !may_gather_locked()) return false;
+  if (!group_ || group_->over()) {
     const auto number = core_->groups().take();
     if (!number) return false;
     const auto wait_s = std::clamp(wait_share * static_cast<double>(since_start()) * 1e-9, wait_least_s, wait_most_s);
     group_.emplace(*core_, core_->groups(), *number, *group_plan_, seconds{wait_s});
   }
-  if (group_->state() != group_seal::phase::gathering) return false;
   group_->arrive({worker, {id, workers_[worker].incarnation, open.counter}, *open.fold_set});
+  ++in_group_;
   return true;
 }
 
@@ -119,7 +151,7 @@ void run_state::advance_group_locked()
 {
   if (group_->over()) return;
   if (phase() != run_phase::running) return group_->dissolve();
-  if (group_->state() == group_seal::phase::gathering) {
+  if (group_->now_at() == group_seal::stage::gathering) {
     if (ledger_.committed().count() + group_->held() == count_ && group_->arrivals().size() >= 2) {
       group_->start();
       group_began_ns_ = since_start();
@@ -139,10 +171,8 @@ void run_state::advance_group_locked()
 /// Whether there is something better to do than to wait for the other GPUs.
 bool run_state::should_dissolve_locked() const
 {
-  if (group_->waited_long() || core_->outranked(options_.priority)) return true;
-  if (ledger_.committed().count() + group_->held() == count_) return true;  // by one GPU alone
-  return std::any_of(group_->arrivals().begin(), group_->arrivals().end(),
-                     [&](const group_seal::arrival& a) { return has_share(a.worker); });
+  const bool by_one_alone = ledger_.committed().count() + group_->held() == count_;
+  return by_one_alone || group_->waited_long() || core_->runs_beside() || somebody_has_work();
 }
 
 void run_state::commit_group_locked(const group_outcome& outcome)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -29,6 +30,24 @@ failure failure_of(errc code, const char* detail) noexcept
 }
 
 failure out_of_memory() noexcept { return {std::make_error_code(std::errc::not_enough_memory)}; }
+
+namespace {
+
+/// Named devices may be the same GPU, with which NCCL does not reduce.
+std::size_t gpus_of(const cluster_core& core, const placement& table)
+{
+  std::size_t gpus = 0;
+  std::set<std::string> addresses;
+  for (const auto& e : table.entries) {
+    const auto& info = core.devices()[e.device.value]->info();
+    if (info.backend != "cuda") continue;
+    if (!info.pci_address.empty() && !addresses.insert(info.pci_address).second) return 0;
+    ++gpus;
+  }
+  return gpus;
+}
+
+}  // namespace
 
 run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const placement& table,
                      const run_options& options, fold_kind fold, run_grantor* grantor)
@@ -80,13 +99,11 @@ run_state::run_state(ref<cluster_core> core, ref<const job_storage> job, const p
   }
   sole_worker_ = able == 1 && grantor_ == nullptr;
   if (grantor_ == nullptr && job_->data.code->values != nullptr && core_->reduction().bytes_min != never_in_group) {
-    const auto gpus = std::count_if(table.entries.begin(), table.entries.end(), [&](const placement_entry& e) {
-      return core_->devices()[e.device.value]->info().backend == "cuda";
-    });
+    const auto gpus = gpus_of(*core_, table);
     const auto plan = plan_for(*job_->data.code->values, fold, job_->data.width);
     const auto bytes = plan.count * plan.scalar_bytes();
     if (plan.how == reduction_plan::method::reduce &&
-        core_->reduction().use_group(static_cast<std::size_t>(gpus), bytes)) {
+        core_->reduction().use_group(gpus, bytes)) {
       group_plan_ = plan;
     }
   }

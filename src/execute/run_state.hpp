@@ -289,7 +289,9 @@ class run_state final : public run_core {
   void seal(std::uint32_t worker);
   [[nodiscard]] bool seal_in_group(std::uint32_t worker);
   [[nodiscard]] bool reduce_in_group(device_id id, const values_in_place& open);
-  void leave_group(group_member& member);
+  void leave_group(std::uint32_t worker, group_member& member);
+  [[nodiscard]] bool may_gather_locked() const;
+  [[nodiscard]] bool somebody_has_work() const;
   [[nodiscard]] bool arrive_in_group(std::uint32_t worker, const values_in_place& open);
   void advance_group_locked();
   [[nodiscard]] bool should_dissolve_locked() const;
@@ -345,6 +347,7 @@ class run_state final : public run_core {
   std::optional<group_seal> group_;             // guarded by mutex_
   std::uint64_t seals_in_groups_ = 0;           // guarded by mutex_
   std::int64_t group_began_ns_ = 0;             // guarded by mutex_
+  std::uint32_t in_group_ = 0;                  // guarded by mutex_: workers that arrived and have not left it
   std::int64_t aggregate_ns_ = 0;               // guarded by mutex_
   steady_clock::time_point next_seal_;          // guarded by mutex_
   bool delivering_ = false;                     // guarded by mutex_

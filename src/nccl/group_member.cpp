@@ -38,7 +38,7 @@ void group_member::receive(const group_command& command)
   try {
     obey(command);
   } catch (const gpu_error& e) {
-    fail({make_error_code(errc::device_failed), e.what()});
+    fail(e);
   }
 }
 
@@ -95,8 +95,19 @@ void group_member::poll()
   try {
     step_on();
   } catch (const gpu_error& e) {
-    fail({make_error_code(errc::device_failed), e.what()});
+    fail(e);
   }
+}
+
+bool group_member::quiet()
+{
+  Expects(!has_input());
+  if (!stream_is_quiet()) return false;
+  constexpr std::size_t kept_bytes_max = std::size_t{64} << 20;
+  block_.clear();
+  result_.clear();
+  if (pinned_.bytes() > kept_bytes_max) pinned_.clear();
+  return true;
 }
 
 void group_member::step_on()
@@ -212,6 +223,12 @@ void group_member::fail(failure why, bool for_good)
   report(group_report::kind::failed);
   reports_.back().why = std::move(why);
   reports_.back().for_good = for_good;
+}
+
+/// Without memory, another attempt would end as this one.
+void group_member::fail(const gpu_error& why)
+{
+  fail({make_error_code(errc::device_failed), why.what()}, why.what_kind() == gpu_error::kind::out_of_memory);
 }
 
 void group_member::report(group_report::kind what, payload bytes)

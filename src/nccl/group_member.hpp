@@ -48,6 +48,11 @@ class group_member {
   void poll();
   [[nodiscard]] bool busy() const noexcept { return step_ != step::idle; }
 
+  /// Whether nothing of the last reduction is in the stream any more: a collective that was left may still read its
+  /// input. @pre  !has_input()
+  /// @throws gpu_error
+  [[nodiscard]] bool quiet();
+
   /// Reports since the last call, to be sent in order.
   [[nodiscard]] std::vector<group_report> take_reports() { return std::exchange(reports_, {}); }
 
@@ -61,6 +66,7 @@ class group_member {
   void report_result();
   void leave();
   void fail(failure why, bool for_good = false);  // by value: leave() ends who may own it
+  void fail(const gpu_error& why);
   void report(group_report::kind what, payload bytes = {});
   [[nodiscard]] bool stream_is_quiet();
   [[nodiscard]] bool is_root() const { return group_.members.front() == me_; }

@@ -45,7 +45,7 @@ void group_reduction::start_attempt()
 void group_reduction::start_collective()
 {
   step_ = step::reducing;
-  wait_until(limits_.collective);
+  wait_until(seconds{limits_.collective.count + (connected_ ? 0 : limits_.connect.count)});
   for (const auto m : group_.members) {
     commands_.push_back({m, {group_command::kind::reduce, stamp(), group_, connected_}});
   }

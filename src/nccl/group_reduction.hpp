@@ -21,6 +21,7 @@ namespace fastgpu::inline v0::detail {
 /// How long is waited for the slowest member.
 struct group_limits {
   seconds collective{10.0};   ///< From the start of a communicator until all ranks are done.
+  seconds connect{0.0};       ///< So much longer where its communicator has to be made.
   seconds abort{2.0};         ///< Who has not left a communicator by then is lost.
   seconds host{30.0};         ///< Who has not sent its input by then is lost.
   std::uint32_t attempts = 3; ///< At collectives; then the host merges.
@@ -72,6 +73,12 @@ class group_reduction {
   {
     return std::exchange(commands_, {});
   }
+
+  /// Whether collectives were given up, and members' inputs come here.
+  [[nodiscard]] bool on_host() const noexcept { return step_ == step::gathering; }
+  [[nodiscard]] const std::vector<failure>& failures() const noexcept { return outcome_.failures; }
+  /// The last that was entered.
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return group_.epoch; }
 
   /// Set while there is a value that may be committed, or none to be had.
   [[nodiscard]] const group_outcome* decided() const noexcept { return step_ == step::decided ? &outcome_ : nullptr; }

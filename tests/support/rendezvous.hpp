@@ -23,8 +23,8 @@ namespace support {
 
 /// What goes wrong at one call of a member's communicators, counted over all of them from 0.
 enum class rank_fault {
-  fails,   ///< Its communicator fails, as where a cable is out; the others learn of it.
-  hangs,   ///< Its communicator gets no further; nobody learns of it.
+  fails,  ///< Its communicator fails, as where a cable is out; the others learn of it.
+  hangs,  ///< Its communicator gets no further; nobody learns of it.
 };
 
 /// Where ranks meet. A rank that joins, starts a collective or reads one's result does so under one mutex.
@@ -186,14 +186,15 @@ class host_communicator final : public fastgpu::detail::communicator {
   {
     const std::scoped_lock lock{where_.mutex_};
     if (!goes_on()) return failed_ ? communicator_status::failed : communicator_status::starting;
-    return std::all_of(at_->joined.begin(), at_->joined.end(), [](bool j) { return j; }) ? communicator_status::ready
-                                                                                         : communicator_status::starting;
+    return std::all_of(at_->joined.begin(), at_->joined.end(), [](bool j) { return j; })
+               ? communicator_status::ready
+               : communicator_status::starting;
   }
   void reduce(const fastgpu::detail::reduce_request& r, fastgpu::detail::gpu_stream on) override
   {
     using fastgpu::detail::scalar_kind;
-    const bool four = r.scalar == scalar_kind::int32 || r.scalar == scalar_kind::uint32 ||
-                      r.scalar == scalar_kind::float32;
+    const bool four =
+        r.scalar == scalar_kind::int32 || r.scalar == scalar_kind::uint32 || r.scalar == scalar_kind::float32;
     const auto bytes = r.count * (four ? 4 : 8);
     auto* to = r.root == rank_ ? static_cast<std::byte*>(r.to) : nullptr;
     begin({r, static_cast<const std::byte*>(r.from), to, bytes, bytes}, on);
@@ -259,9 +260,12 @@ class host_communicator final : public fastgpu::detail::communicator {
         where.carry_out(*at, round);
       }
     });
-    fake_gpu::enqueue_until(on, [&where = where_, at = at_, round, aborted = aborted_] {
+    fake_gpu::enqueue_until(on, [&where = where_, at = at_, round, aborted = aborted_, from = what.from,
+                                 looks = 0]() mutable {
       const std::scoped_lock in_stream{where.mutex_};
-      return at->done[round] || *aborted;  // as a kernel of NCCL's: what others do does not end it
+      if (at->done[round]) return true;
+      (void)*static_cast<const volatile std::byte*>(from);  // until it has ended, it reads
+      return *aborted && ++looks > 3;  // as a kernel of NCCL's: what others do does not end it, nor an abort at once
     });
     on_.record(event_, on);
   }
@@ -295,7 +299,7 @@ class host_communicators final : public fastgpu::detail::communicators {
     return id;
   }
   fastgpu::result<std::unique_ptr<fastgpu::detail::communicator>> join(const fastgpu::detail::membership& group,
-                                                                      fastgpu::detail::member_id me) override
+                                                                       fastgpu::detail::member_id me) override
   {
     if (!there_) return none();
     const std::scoped_lock lock{where_.mutex_};
@@ -309,8 +313,7 @@ class host_communicators final : public fastgpu::detail::communicators {
     const auto fault = where_.next_call(me);
     if (fault == rank_fault::fails) rendezvous::break_up(*at);
     if (!fault) at->joined[rank] = true;  // else the others wait for it in vain
-    return std::unique_ptr<fastgpu::detail::communicator>{
-        std::make_unique<host_communicator>(where_, on_, at, rank)};
+    return std::unique_ptr<fastgpu::detail::communicator>{std::make_unique<host_communicator>(where_, on_, at, rank)};
   }
 
  private:

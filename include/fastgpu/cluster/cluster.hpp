@@ -35,8 +35,12 @@ struct gpu_options {
   void* memory_pool = nullptr;
 
   /// Bytes from which on the GPUs of this process reduce their parts of a value among themselves, by NCCL, at the end of a
-  /// run, instead of each on the host: where the operation is order-free or a sum, or the mode `exact`, and the value is
-  /// the same then, but for the bits of floating-point sums in mode `fast`. The first time costs seconds. 0: never.
+  /// run, instead of each on the host: sums of numbers, minima and maxima of integers, vectors of these, and states of
+  /// mode `exact`. The value is the same, but for the bits of floating-point sums in mode `fast`. 0: never.
+  ///
+  /// For runs on this process's devices alone, without a checkpoint and while no other run is under way. The first one
+  /// makes the communicator, which may take seconds; its memory is NCCL's own, beside memory_bytes_max. Without NCCL, or
+  /// where it fails, everything goes over the host, and a warning says so.
   std::uint64_t reduce_bytes_min = 0;
 };
 

@@ -52,7 +52,7 @@ struct gpu_totals {
 
 /// Everything returns an error of the GPU's own interface, 0 for none. The calling thread has chosen the GPU.
 struct gpu_entry {
-  /// Kernels that launch() may launch: a compiler that left one out has miscompiled the program.
+  /// Kernels that launch() and merge_totals() may launch: a compiler that left one out has miscompiled the program.
   std::uint32_t kernels = 0;
   /// A thread works on an index at a time; else on a block, or the kernel launches for itself.
   bool index_is_thread = true;
