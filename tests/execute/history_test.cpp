@@ -109,8 +109,8 @@ TEST_F(HistoryOfRuns, OutlivesItsCluster)
   const auto job = fastgpu::make_job(fastgpu::space<1>{60, fastgpu::by_size{1}}, its_index{},
                                      fastgpu::reduced(fastgpu::sum<std::uint64_t>{}));
   const auto devices = fastgpu::devices_for(c, job);
-  EXPECT_NEAR(devices.at(0).speed, 2000, 400);
-  EXPECT_NEAR(devices.at(1).speed, 1000, 200);
+  EXPECT_NEAR(devices.at(0).speed, 2000, 900);  // half a millisecond each, on a machine that does other things too
+  EXPECT_NEAR(devices.at(1).speed, 1000, 400);
   EXPECT_EQ(run(c, 60, by_speed{}).measured_share, 1);
   EXPECT_EQ(run(c, 60, minimum_completion_time{}).measured_share, 1);
   EXPECT_EQ(run(c, 60, equal{}).measured_share, 0);
