@@ -38,7 +38,6 @@ class group_seal {
 
   /// A GPU that waits, and what it has folded.
   struct arrival {
-    std::uint32_t worker = 0;
     seal what;
     interval_set fold_set;
   };

@@ -47,7 +47,10 @@ bool run_state::seal_in_group(std::uint32_t worker)
   try {
     took_part = reduce_in_group({core_->places()[worker].device}, open);
   } catch (...) {  // the others must not wait for this one
-    end(run_phase::failed, out_of_memory());
+    {
+      const auto lock = lock_soon(mutex_);
+      group_->dissolve();
+    }
     leave_group(worker, *open.member);
     throw;
   }
@@ -141,7 +144,7 @@ bool run_state::arrive_in_group(std::uint32_t worker, const values_in_place& ope
     const auto wait_s = std::clamp(wait_share * static_cast<double>(since_start()) * 1e-9, wait_least_s, wait_most_s);
     group_.emplace(*core_, core_->groups(), *number, *group_plan_, seconds{wait_s});
   }
-  group_->arrive({worker, {id, workers_[worker].incarnation, open.counter}, *open.fold_set});
+  group_->arrive({{id, workers_[worker].incarnation, open.counter}, *open.fold_set});
   ++in_group_;
   return true;
 }
@@ -205,7 +208,7 @@ void run_state::commit_group_locked(const group_outcome& outcome)
     device.lost.store(true, std::memory_order_relaxed);
   }
   seals_ += seals.size();
-  seals_in_groups_ += outcome.on_host ? 0 : seals.size();
+  seals_in_groups_ += seals.size();
   absorb_locked(std::move(values));
   group_->commit();
   aggregate_ns_ += since_start() - group_began_ns_;

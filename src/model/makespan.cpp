@@ -12,7 +12,7 @@
 namespace fastgpu::inline v0::detail {
 namespace {
 
-constexpr double few_rounds = 40;               // subtasks a worker, below which schedules are played through
+constexpr double few_rounds = 40;        // subtasks a worker, below which schedules are played through
 constexpr std::uint64_t steps_max = 2'000'000;  // of all that are played, or predictions would take long
 constexpr std::uint64_t trials_max = 400;
 constexpr std::size_t many_groups = 64;  // from which on those that are nearly alike count as one

@@ -42,7 +42,7 @@ struct gathering {
       : group{clock, groups, groups.take().value(), sum_of_four(), seconds{1.0}, limits}
   {
     for (const std::uint32_t d : {2u, 0u, 1u}) {
-      group.arrive({d, {device_id{d}, 0, 10}, interval_set{interval{10 * d, 10 * d + 10}}});
+      group.arrive({{device_id{d}, 0, 10}, interval_set{interval{10 * d, 10 * d + 10}}});
     }
   }
 
