@@ -54,6 +54,15 @@ TEST_F(CalibrateCommand, WritesAClusterThatPredictReads)
   EXPECT_EQ(as_costs.status, 0) << as_costs.err;
 }
 
+TEST_F(CalibrateCommand, WritesNothingWithoutANodeThatItWasGiven)
+{
+  const auto file = folder_.path("here.toml");
+  const auto end = calibrate({"--devices", "host:1", "--nodes", "unix:" + folder_.path("nobody"), "--output", file});
+  EXPECT_EQ(end.status, 1) << end.err;
+  EXPECT_NE(end.err.find("of the 1 nodes of --nodes only 0 could be measured"), std::string::npos) << end.err;
+  EXPECT_EQ(content(file), "");
+}
+
 TEST_F(CalibrateCommand, IsCountedByProgramsThatPredict)
 {
   const auto file = folder_.path("here.toml");

@@ -1,7 +1,10 @@
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <memory>
 #include <string>
 
+#include <fastgpu/error.hpp>
 #include <fastgpu/model/calibrate.hpp>
 
 #include "program/checks.hpp"
@@ -27,7 +30,16 @@ int measure(const calibrate_choice& chosen)
   add_nodes(cluster, chosen.nodes);
   fastgpu::calibrate_options options{.each = fastgpu::seconds{chosen.each_s}};
   options.progress = [](void*, const char* what) { std::fprintf(stderr, "fastgpu calibrate: %s\n", what); };
-  const auto text = to_toml(fastgpu::calibrate(cluster, options));
+  const auto measured = fastgpu::calibrate(cluster, options);
+  const auto there =
+      static_cast<std::size_t>(std::count_if(measured.model.nodes.begin(), measured.model.nodes.end(),
+                                             [](const fastgpu::node_model& n) { return n.bytes_per_second > 0; }));
+  if (there < chosen.nodes.addresses.size()) {  // what is missing would be missed in every prediction
+    throw fastgpu::error{fastgpu::errc::node_unreachable, "of the " + std::to_string(chosen.nodes.addresses.size()) +
+                                                              " nodes of --nodes only " + std::to_string(there) +
+                                                              " could be measured"};
+  }
+  const auto text = to_toml(measured);
   if (chosen.output.empty()) {
     std::fputs(text.c_str(), stdout);
   } else {
