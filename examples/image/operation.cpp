@@ -316,12 +316,51 @@ fastgpu::extents<2> resized(fastgpu::extents<2> size, double factor, int pixel_b
   return {{static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns)}};
 }
 
+namespace {
+
+/// Disjoint sets of pixels, kept in labels as label_tile leaves them: 0, or +-(1 + place of the parent). The sign
+/// counts at roots, where minus says strong. @see label_tile, for the algorithm
+class signed_forest {
+ public:
+  explicit signed_forest(std::span<std::int32_t> labels) : labels_{labels} {}
+
+  std::int32_t& operator[](std::int32_t place) const { return labels_[static_cast<std::size_t>(place)]; }
+
+  std::int32_t root_of(std::int32_t place) const
+  {
+    for (;;) {
+      auto& label = (*this)[place];
+      const std::int32_t parent = label_tile::forest::place_in(label);
+      if (parent == place) return place;
+      label = (*this)[parent];  // halves the path; a parent's parent is nearer to the root
+      place = parent;
+    }
+  }
+
+  /// Puts the sets of two places together, strong if one of them is. Does nothing if either has label 0.
+  void unite(std::int32_t a, std::int32_t b) const
+  {
+    if ((*this)[a] == 0 || (*this)[b] == 0) return;
+    a = root_of(a);
+    b = root_of(b);
+    if (a == b) return;
+    const auto [first, second] = std::minmax(a, b);
+    if ((*this)[second] < 0 && (*this)[first] > 0) (*this)[first] = -(*this)[first];
+    (*this)[second] = 1 + first;
+  }
+
+ private:
+  std::span<std::int32_t> labels_;
+};
+
+}  // namespace
+
 picture<std::uint8_t> unite_tiles(fastgpu::extents<2> size, fastgpu::extents<2> tile, std::span<std::int32_t> labels)
 {
   Expects(tile[0] >= 1 && tile[1] >= 1);
   Expects(size.count() < std::int64_t{1} << 31 && labels.size() == static_cast<std::size_t>(size.count()));
   // A label names a pixel, so the labels are a forest over the whole picture as they stand.
-  const label_tile::forest trees{labels.data()};
+  const signed_forest trees{labels};
   const auto place = [&](std::int64_t row, std::int64_t column) {
     return static_cast<std::int32_t>(row * size[1] + column);
   };
@@ -342,7 +381,7 @@ picture<std::uint8_t> unite_tiles(fastgpu::extents<2> size, fastgpu::extents<2> 
   picture<std::uint8_t> edges{size};
   for (std::int32_t pixel = 0; pixel < size.count(); ++pixel) {
     const auto at = static_cast<std::size_t>(pixel);
-    if (labels[at] != 0) edges.pixels[at] = labels[static_cast<std::size_t>(trees.root_of(pixel))] < 0 ? 255 : 0;
+    if (labels[at] != 0) edges.pixels[at] = trees[trees.root_of(pixel)] < 0 ? 255 : 0;
   }
   return edges;
 }

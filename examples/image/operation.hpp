@@ -137,7 +137,7 @@ struct fixed_angle {
 [[nodiscard]] picture<std::uint8_t> hysteresis(fastgpu::extents<2> size, fastgpu::extents<2> tile,
                                                std::span<const std::uint8_t> classes);
 
-/// Runs kernels one cell after the other in the calling thread: the reference that every other way of running
+/// Runs kernels one cell, or one tile, after the other in the calling thread: the reference that every other way of running
 /// them is held against, and the model of a Runner. Nothing here is fast.
 class sequential {
  public:
@@ -147,8 +147,8 @@ class sequential {
   /// Rows and columns of the tiles that a picture is cut into by tiles().
   [[nodiscard]] fastgpu::extents<2> tile(fastgpu::extents<2> /*size*/) const { return tile_; }
 
-  /// kernel(at, in, out...) for every pixel `at` of the outputs, which have the size of `in`; `in` comes as slices
-  /// with `halo` filled by `edge`.
+  /// kernel(at, in, out...) for every pixel `at` of the outputs, which have the size of `in`, or kernel(team, tile, in,
+  /// out...) for every tile; `in` comes as slices with `halo` filled by `edge`.
   template <class Kernel, class In, class... Out>
   void slices(const Kernel& kernel, const picture<In>& in, int halo, fastgpu::border edge, picture<Out>&... out) const
   {
@@ -156,7 +156,12 @@ class sequential {
       const picture<In> slice = cut(in, tile, halo, edge);
       const fastgpu::in2<In> view{
           slice.pixels.data(), {{tile.begin[0] - halo, tile.begin[1] - halo}}, slice.size, {{slice.size[1], 1}}};
-      for_each_cell(tile, [&](fastgpu::index<2> at) { kernel(at, view, out.view()...); });
+      if constexpr (std::is_invocable_v<const Kernel&, fastgpu::index<2>, fastgpu::in2<In>, fastgpu::out2<Out>...>) {
+        for_each_cell(tile, [&](fastgpu::index<2> at) { kernel(at, view, out.view()...); });
+      } else {
+        std::vector<std::max_align_t> shared(Kernel::shared_bytes / sizeof(std::max_align_t) + 1);
+        kernel(fastgpu::team{reinterpret_cast<std::byte*>(shared.data())}, tile, view, out.view()...);
+      }
     });
   }
 
@@ -169,11 +174,13 @@ class sequential {
     });
   }
 
-  /// kernel(tile, in, out) for every tile of the output, which has the size of `in`.
+  /// kernel(team, tile, in, out) for every tile of the output, which has the size of `in`.
   template <class Kernel, class In, class Out>
   void tiles(const Kernel& kernel, const picture<In>& in, picture<Out>& out) const
   {
-    for_each_tile(out.size, [&](const fastgpu::block<2>& tile) { kernel(tile, in.view(), out.view()); });
+    for_each_tile(out.size, [&](const fastgpu::block<2>& tile) {
+      kernel(fastgpu::team{nullptr}, tile, in.view(), out.view());
+    });
   }
 
  private:

@@ -22,3 +22,4 @@
 #include <fastgpu/random.hpp>
 #include <fastgpu/register.hpp>
 #include <fastgpu/run.hpp>
+#include <fastgpu/team.hpp>

@@ -363,11 +363,16 @@ auto assemble(const space<N>& over, Kernel kernel, Operation operation, std::int
   using found = reduction_in<Given...>;
   using op = typename found::op;
   static_assert(found::count <= 1, "fastgpu: a job has one reduced(...) at most");
-  static_assert(
-      form_of<N, Kernel, typename Seen::view_type...>() != kernel_form::none,
-      "fastgpu: the kernel cannot be called: it takes an index (std::uint64_t in one dimension, or index<N>), "
-      "a block<N>, or a host_context& and a block<N>, then one view for each argument; and its operator() "
-      "is const");
+  constexpr auto form = form_of<N, Kernel, typename Seen::view_type...>();
+  static_assert(form != kernel_form::none,
+                "fastgpu: the kernel cannot be called: it takes an index (std::uint64_t in one dimension, or index<N>), "
+                "a block<N>, a team and a block<N>, or a host_context& and a block<N>, then one view for each argument; "
+                "and its operator() is const");
+  static_assert(form != kernel_form::by_team || team_bytes<Kernel>() <= team_shared_bytes_max,
+                "fastgpu: a team shares at most 48 KiB");
+  static_assert(form != kernel_form::by_team || !found::vector,
+                "fastgpu: threads of a team would merge into a vector in any order: let the kernel take a block, or return "
+                "a value");
   using returned = typename decltype(result_of<N, Kernel, typename Seen::view_type...>())::type;
   static_assert(std::is_void_v<op> || found::vector || !std::is_void_v<returned>,
                 "fastgpu: reduced(op) merges what the kernel returns, and this kernel returns nothing");
@@ -397,8 +402,8 @@ auto assemble(const space<N>& over, Kernel kernel, Operation operation, std::int
 /// Makes a job of `kernel` over the iteration space `over`.
 ///
 /// @param over    A number n for [0, n), extents<N>, or a space<N> with a granule.
-/// @param kernel  Called as f(index, views...), f(block<N>, views...) or f(host_context&, block<N>, views...), const;
-///                its bytes travel to GPUs and nodes, so there it must be trivially copyable and hold no pointers.
+/// @param kernel  Called as f(index, views...), f(block<N>, views...), f(const team&, block<N>, views...) or
+///                f(host_context&, block<N>, views...), const; its bytes travel to GPUs and nodes, so there it must be trivially copyable and hold no pointers.
 /// @param args    broadcast(), slices(), gather(), reduced(), or a trivially copyable value, in the kernel's order.
 /// @throws error  errc::invalid_argument where an argument's extents do not fit the space; errc::overlapping_data where
 ///                an output overlaps another argument.

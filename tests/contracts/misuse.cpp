@@ -12,6 +12,14 @@ struct counter {
   void operator()(std::uint64_t) { ++calls; }  // not const: kernels run on many threads
 };
 
+struct team_tally {
+  void operator()(const fastgpu::team&, fastgpu::block<1>, fastgpu::tally<sum<double>>) const {}
+};
+struct team_of_much {
+  static constexpr std::size_t shared_bytes = 64 * 1024;
+  void operator()(const fastgpu::team&, fastgpu::block<1>) const {}
+};
+
 [[maybe_unused]] static void use(fastgpu::cluster& cluster)
 {
   std::vector<float> in(10), out(10);
@@ -51,6 +59,10 @@ struct counter {
   (void)fastgpu::reduced(fastgpu::minimum<double>{}, 4);
 #elif FASTGPU_MISUSE == 14
   fastgpu::for_each(cluster, 10, [](std::uint64_t, const float*) {}, static_cast<const float*>(in.data()));
+#elif FASTGPU_MISUSE == 15
+  (void)fastgpu::make_job(10, team_tally{}, fastgpu::reduced(sum<double>{}, 4));
+#elif FASTGPU_MISUSE == 16
+  fastgpu::for_each(cluster, 10, team_of_much{});
 #elif FASTGPU_MISUSE == 13
   const fastgpu::device_id device{1};
   const fastgpu::node_id node = device;

@@ -132,6 +132,45 @@ struct block_sum {
 };
 FASTGPU_REGISTER("test.block_sum", block_sum)
 
+/// Turns blocks of up to 2000 numbers round, through the memory that a team shares, and sums what came out in order.
+struct turned {
+  static constexpr bool portable_arithmetic = true;
+  static constexpr std::size_t shared_bytes = 2000 * sizeof(double);
+
+  FASTGPU_HD double operator()(const fastgpu::team& t, fastgpu::block<1> b, fastgpu::in1<double> in,
+                               fastgpu::out1<double> out) const
+  {
+    auto* there = t.shared<double>();
+    t.for_each(b, [&](fastgpu::index<1> i) { there[b.end[0] - 1 - i[0]] = in(i); });
+    t.sync();
+    t.for_each(b, [&](fastgpu::index<1> i) { out(i) = there[i[0] - b.begin[0]]; });
+    if (t.rank() != 0) return -1;
+    double sum = 0;
+    for (std::int64_t k = 0; k < b.count(); ++k) sum += there[k];
+    return sum;
+  }
+};
+FASTGPU_REGISTER("test.turned", turned)
+
+/// Neighbours in tiles: what a team found for each place in the first step, others read in the second.
+struct neighbours {
+  static constexpr bool portable_arithmetic = true;
+  static constexpr std::size_t shared_bytes = 32 * 32 * sizeof(std::uint64_t);
+
+  FASTGPU_HD void operator()(const fastgpu::team& t, fastgpu::block<2> b, fastgpu::out2<std::uint64_t> out) const
+  {
+    const fastgpu::out2<std::uint64_t> there{t.shared<std::uint64_t>(), b.begin, {b.size(0), b.size(1)}, {b.size(1), 1}};
+    t.for_each(b, [&](fastgpu::index<2> at) { there(at) = mixed(static_cast<std::uint64_t>(at[0] * 4096 + at[1])); });
+    t.sync();
+    t.for_each(b, [&](fastgpu::index<2> at) {
+      const auto below = at[0] + 1 < b.end[0] ? at[0] + 1 : b.begin[0];
+      const auto beside = at[1] + 1 < b.end[1] ? at[1] + 1 : b.begin[1];
+      out(at) = there(at) ^ (there(below, at[1]) << 1) ^ (there(at[0], beside) << 2);
+    });
+  }
+};
+FASTGPU_REGISTER("test.neighbours", neighbours)
+
 }  // namespace gpu_jobs
 
 namespace {
@@ -294,6 +333,33 @@ TEST_F(GpuJobs, RunBlocksInThreeDimensions)
               fastgpu::reduction::ordered);
 }
 
+TEST_F(GpuJobs, RunTeamsOfThreads)
+{
+  std::vector<double> in(100'003);
+  for (std::size_t i = 0; i < in.size(); ++i) in[i] = rough(i);
+  std::vector<double> out(in.size());
+  for (const std::int64_t granule : {1, 255, 2000}) {
+    const auto job = fastgpu::make_job(fastgpu::space(100'003, fastgpu::by_size{granule}), turned{}, fastgpu::slices(in),
+                                       fastgpu::gather(out), fastgpu::reduced(fastgpu::sum<double>{}));
+    expect_same(job, fastgpu::reduction::ordered);
+    expect_same(job, fastgpu::reduction::exact);
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      const auto g = static_cast<std::size_t>(granule);
+      const auto begin = i / g * g;
+      const auto end = begin + g < in.size() ? begin + g : in.size();
+      ASSERT_EQ(out[i], in[end - 1 - (i - begin)]) << i;
+    }
+  }
+  const auto crossed = [](const char* devices) {
+    std::vector<std::uint64_t> to(401 * 307);
+    fastgpu::cluster cluster{devices};
+    fastgpu::for_each(cluster, fastgpu::space(fastgpu::extents{401, 307}, fastgpu::by_size{32, 20}), neighbours{},
+                      fastgpu::gather(fastgpu::matrix(to.data(), 401, 307)));
+    return to;
+  };
+  EXPECT_EQ(crossed("cuda:0"), crossed("host:2"));
+}
+
 TEST_F(GpuJobs, ReadAndWriteTheGpusOwnMemoryBetweenAUsersLaunches)
 {
   constexpr std::int64_t n = 1 << 22;
@@ -405,7 +471,7 @@ TEST_F(GpuJobs, CopyPinnedMemoryWithoutStaging)
 TEST(GpuPrograms, AreRegisteredForBothBackEnds)
 {
   for (const auto* name : {"test.integers", "test.doubles", "test.doubles_2d", "test.matrices", "test.bin_of", "test.binned",
-                           "test.stencil", "test.scaled", "test.block_sum"}) {
+                           "test.stencil", "test.scaled", "test.block_sum", "test.turned", "test.neighbours"}) {
     EXPECT_GE(fastgpu::registered_programs(name, "cuda"), 1u) << name;
     EXPECT_EQ(fastgpu::registered_programs(name, "cuda"), fastgpu::registered_programs(name, "host")) << name;
   }

@@ -104,6 +104,50 @@ TEST(GpuSession, FoldsIntoOneAccumulatorALaneInAnyOrderOfStreams)
   }
 }
 
+/// Numbers its block's elements through the memory that a team shares, and yields a rough value for each block.
+struct block_of_team {
+  static constexpr std::size_t shared_bytes = 64 * sizeof(std::int32_t);
+
+  double operator()(const fastgpu::team& t, fastgpu::block<1> b, fastgpu::out1<std::int32_t> out) const
+  {
+    auto* there = t.shared<std::int32_t>();
+    t.for_each(b, [&](index<1> i) { there[i[0] - b.begin[0]] = static_cast<std::int32_t>(i[0]); });
+    t.sync();
+    t.for_each(b, [&](index<1> i) { out(i) = there[i[0] - b.begin[0]]; });
+    return rough(b.subtask);
+  }
+};
+
+TEST(GpuSession, RunsTeamsInEveryMode)
+{
+  std::vector<std::int32_t> out(5000);
+  const auto job = make_job(space(5000, by_size{37}), block_of_team{}, fastgpu::gather(out), reduced(sum<double>{}));
+  std::vector<std::vector<double>> values;
+  fastgpu::detail::exact_state<sum<double>> state;
+  for (std::uint64_t s = 0; s < 136; ++s) {
+    values.push_back({rough(s)});
+    state.add(rough(s));
+  }
+  state.normalize();
+  const auto in_order = reference::merge_ordered(sum<double>{}, values, job.data().shape.span_log2, true);
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    for (const std::uint32_t size : {1u, 9u, 136u}) {
+      const gpu_under_test on{{.seed = seed}};
+      const auto run = [&](fold_kind fold) {
+        std::fill(out.begin(), out.end(), -1);
+        auto session = on.open(job.data(), fold);
+        EXPECT_EQ(run_batches(*session, batches_of(136, size, seed), 8), batch_status::done);
+        auto sealed = session->seal();
+        for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(out[i], static_cast<std::int32_t>(i));
+        return value_of<double>(*sealed.values);
+      };
+      EXPECT_EQ(run(fold_kind::ordered), in_order);
+      EXPECT_EQ(run(fold_kind::exact), state.value());
+      EXPECT_DOUBLE_EQ(run(fold_kind::single), in_order);
+    }
+  }
+}
+
 // Outputs ------------------------------------------------------------------------------------------------------------
 
 TEST(GpuSession, WritesNothingBesideItsSubtasksElements)

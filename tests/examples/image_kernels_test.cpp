@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "image/operation.hpp"
+#include "support/host_team.hpp"
 #include "support/pictures.hpp"
 
 namespace {
@@ -388,6 +389,44 @@ TEST_P(SmallPicture, ColorsAreTreatedChannelByChannel)
       EXPECT_EQ(channel_of<std::int16_t>(std::get<slopes>(*done.gy), c), std::get<picture<std::int16_t>>(*one.gy));
     }
     EXPECT_EQ(sum_of(done.result), sum) << text;
+  }
+}
+
+/// Kernels of teams run on teams of several threads.
+struct threaded : image::sequential {
+  threaded(extents tile, int threads) : sequential{tile}, size{threads} {}
+
+  template <class Kernel, class In, class... Out>
+  void slices(const Kernel& kernel, const picture<In>& in, int halo, fastgpu::border edge, picture<Out>&... out) const
+  {
+    if constexpr (requires { Kernel::shared_bytes; }) {
+      sequential::slices(support::on_threads<Kernel>{kernel, size}, in, halo, edge, out...);
+    } else {
+      sequential::slices(kernel, in, halo, edge, out...);
+    }
+  }
+
+  template <class Kernel, class In, class Out>
+  void tiles(const Kernel& kernel, const picture<In>& in, picture<Out>& out) const
+  {
+    sequential::tiles(support::on_threads<Kernel>{kernel, size}, in, out);
+  }
+
+  int size;
+};
+
+TEST(ImageTeams, GiveTheSameWithAnyNumberOfThreads)
+{
+  const colored noise = random_colored({70, 90}, 7);
+  for (const char* text : {"mean:size=3", "mean:size=31", "gaussian:size=127,sigma=20", "gaussian:size=3,sigma=1",
+                           "dilate:size=5", "erode:size=9,shape=cross", "canny:low=20,high=60,norm=l1"}) {
+    const auto one = applied(text, noise);
+    for (const int threads : {2, 5}) {
+      for (const extents tile : {extents{{64, 64}}, extents{{1, 90}}}) {
+        const auto many = image::apply(image::parse_operation(text), noise, threaded{tile, threads});
+        EXPECT_EQ(many.result, one.result) << text << ", " << threads << " threads";
+      }
+    }
   }
 }
 

@@ -70,8 +70,9 @@ struct emulated_program {
 
   static void run(const params& p, fold_kind fold)
   {
+    if constexpr (S::by_team) run_teams(p);
     if constexpr (!S::reduces) {
-      for_each(p, [&](const auto& at) { S::run_at(p, at); });
+      if constexpr (!S::by_team) for_each(p, [&](const auto& at) { S::run_at(p, at); });
     } else if (fold == fold_kind::ordered) {
       run_ordered(p);
     } else if (fold == fold_kind::exact) {
@@ -87,6 +88,17 @@ struct emulated_program {
         *total = present != 0 ? p.op(*total, v) : v;
         present = 1;
       });
+    }
+  }
+
+  static void run_teams(const params& p)
+  {
+    struct alignas(64) cell {
+      std::byte bytes[64];
+    };
+    std::vector<cell> shared(S::shared_bytes / sizeof(cell) + 1);
+    for (auto s = p.begin; s < p.end; ++s) {
+      S::run_team(p, fastgpu::team{shared.data()->bytes}, fastgpu::detail::block_of<S::rank>(p.shape, s));
     }
   }
 
@@ -123,7 +135,7 @@ struct emulated_program {
   static void run_ordered([[maybe_unused]] const params& p)
   {
     if constexpr (!S::order_free) {
-      if constexpr (!S::tallies) {
+      if constexpr (!S::tallies && !S::leaves_values) {
         for (auto s = p.begin; s < p.end; ++s) {
           const auto b = fastgpu::detail::block_of<S::rank>(p.shape, s);
           auto* to = static_cast<V*>(p.subtask_values) + (s - p.begin);

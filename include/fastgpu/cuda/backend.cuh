@@ -61,8 +61,9 @@ class cuda_program {
       cudaFuncAttributes attributes;
       if (status == 0) status = done(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel)));
     };
+    if constexpr (S::by_team) touch(&gpu_run_teams<S>);
     if constexpr (!S::reduces) {
-      if constexpr (!S::launches_itself) touch(&gpu_run<S>);
+      if constexpr (!S::launches_itself && !S::by_team) touch(&gpu_run<S>);
     } else if constexpr (S::tallies) {
       if constexpr (tallies_atomically) {
         touch(&gpu_tally_total<S, true>);
@@ -80,7 +81,7 @@ class cuda_program {
         touch(&gpu_merge_scalars<S, true>);
       }
       if constexpr (!S::order_free && S::by_lanes) touch(&gpu_fold_lanes<S>);
-      if constexpr (!S::order_free && !S::by_lanes && !S::launches_itself) touch(&gpu_fold_subtasks<S>);
+      if constexpr (!S::order_free && !S::by_lanes && !S::leaves_values) touch(&gpu_fold_subtasks<S>);
     }
     if constexpr (S::reduces && !S::order_free) touch(&gpu_fold_spans<S>);
     return status;
@@ -110,8 +111,12 @@ class cuda_program {
       }
       if (status != cudaSuccess) return done(status);
     }
+    if constexpr (S::by_team) {
+      const std::uint64_t subtasks = p.end - p.begin;
+      gpu_run_teams<S><<<grid(batch, subtasks * gpu_threads), gpu_threads, 0, on>>>(p);
+    }
     if constexpr (!S::reduces) {
-      if constexpr (!S::launches_itself) {
+      if constexpr (!S::launches_itself && !S::by_team) {
         gpu_run<S><<<blocks_for(batch, p, gpu_threads), gpu_threads, 0, on>>>(p);
       }
     } else {
@@ -175,7 +180,7 @@ class cuda_program {
       const std::uint64_t subtasks = p.end - p.begin;
       if constexpr (S::by_lanes) {
         gpu_fold_lanes<S><<<grid(batch, subtasks * p.threads_a_subtask), gpu_threads, 0, on>>>(p);
-      } else if constexpr (!S::tallies && !S::launches_itself) {
+      } else if constexpr (!S::tallies && !S::leaves_values) {
         gpu_fold_subtasks<S><<<grid(batch, subtasks), gpu_threads, 0, on>>>(p);
       }
       if (S::tallies || p.subtask_values != p.span_values) {
@@ -223,13 +228,13 @@ class cuda_program {
   static constexpr std::uint32_t kernel_count()
   {
     if constexpr (!S::reduces) return S::launches_itself ? 0 : 1;
-    std::uint32_t count = 0;
+    std::uint32_t count = S::by_team ? 1 : 0;
     if (S::tallies) {
       if (tallies_atomically) count += 3;  // the accumulator, in shared memory or not, and those of lanes into one
     } else {
       if (folds_singly) count += 2;
       if (folds_exactly) count += 3;
-      if (!S::order_free && !S::launches_itself) count += 1;  // the subtasks
+      if (!S::order_free && !S::leaves_values) count += 1;  // the subtasks
     }
     return S::order_free ? count : count + 1;  // the spans
   }

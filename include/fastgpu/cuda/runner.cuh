@@ -91,6 +91,18 @@ __global__ void __launch_bounds__(gpu_threads) gpu_run(const __grid_constant__ t
   gpu_for_each<S>(p, [&](const auto& at) { S::run_at(p, at); });
 }
 
+/// A thread block a subtask, whose value, if there is one, the first thread leaves at subtask_values.
+template <class S>
+__global__ void __launch_bounds__(gpu_threads) gpu_run_teams(const __grid_constant__ typename S::params p)
+{
+  __shared__ alignas(64) std::byte shared[S::shared_bytes > 0 ? S::shared_bytes : 1];
+  const team mine{shared};
+  for (auto s = std::uint64_t{p.begin} + blockIdx.x; s < p.end; s += gridDim.x) {
+    S::run_team(p, mine, block_of<S::rank>(p.shape, static_cast<std::uint32_t>(s)));
+    __syncthreads();  // before the next subtask takes the memory
+  }
+}
+
 // One accumulator: order-free operations, and mode `fast` ---------------------------------------------------------------
 
 /// Where blocks leave their values: [blocks] values, then [blocks] flags.

@@ -91,6 +91,11 @@ struct gpu_subtasks {
       reduces
           ? std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type..., value*>
           : std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type...>;
+  /// The threads of a block work on a subtask together.
+  static constexpr bool by_team = !launches_itself && form == kernel_form::by_team;
+  static constexpr std::size_t shared_bytes = team_bytes<Kernel>();
+  /// All subtasks' values are there before any is merged.
+  static constexpr bool leaves_values = reduces && (launches_itself || by_team);
   static constexpr bool by_element =
       !launches_itself && (form == kernel_form::by_number || form == kernel_form::by_index);
   static constexpr bool tallies = reduces && !std::is_same_v<Reduction, value_reduction<operation, value>>;
@@ -109,7 +114,7 @@ struct gpu_subtasks {
     std::int64_t width;
     void* total;
     void* span_values;
-    /// [subtasks of the batch][width], of `ordered` and of own launches. The same as span_values where a span is one.
+    /// [subtasks of the batch][width], of `ordered`, of teams and of own launches. The same as span_values where a span is one.
     void* subtask_values;
     Kernel kernel;
     operation op;
@@ -204,13 +209,29 @@ struct gpu_subtasks {
   FASTGPU_HD static value value_at(const params& p, const index<N>& at) { return static_cast<value>(call(p, at)); }
   FASTGPU_HD static value value_at(const params& p, const block<N>& b)
   {
-    if constexpr (launches_itself) {
+    if constexpr (leaves_values) {
       return static_cast<const value*>(p.subtask_values)[b.subtask - p.begin];
     } else {
       return static_cast<value>(call_block(p, b));
     }
   }
   FASTGPU_HD static void run_at(const params& p, const index<N>& at, void* tallied = nullptr) { call(p, at, tallied); }
+  template <std::size_t... I>
+  FASTGPU_HD static decltype(auto) call_team(const params& p, const team& t, const block<N>& b,
+                                             std::index_sequence<I...>)
+  {
+    return p.kernel(t, b, view<Args, I>(p, nullptr)...);
+  }
+  /// One thread's part of a subtask. The value counts, if there is one, if the thread is the first.
+  FASTGPU_HD static void run_team(const params& p, const team& t, const block<N>& b)
+  {
+    if constexpr (reduces) {
+      const auto v = static_cast<value>(call_team(p, t, b, std::index_sequence_for<Args...>{}));
+      if (t.rank() == 0) static_cast<value*>(p.subtask_values)[b.subtask - p.begin] = v;
+    } else {
+      call_team(p, t, b, std::index_sequence_for<Args...>{});
+    }
+  }
   FASTGPU_HD static void run_at(const params& p, const block<N>& b, void* tallied = nullptr)
   {
     call_block(p, b, tallied);
@@ -402,7 +423,7 @@ struct gpu_subtasks {
   static std::size_t subtask_values_bytes(const gpu_batch& batch)
   {
     const bool ordered = batch.fold == fold_kind::ordered;
-    if (!reduces || (ordered ? batch.shape.span_log2 == 0 : !launches_itself)) return 0;
+    if (!reduces || (ordered ? batch.shape.span_log2 == 0 : !leaves_values)) return 0;
     const auto spans = ((batch.end - 1) >> batch.shape.span_log2) + 1 - (batch.begin >> batch.shape.span_log2);
     const auto vectors = tallies ? spans : batch.end - batch.begin;
     return sizeof(value) * static_cast<std::size_t>(batch.job->width) * vectors;

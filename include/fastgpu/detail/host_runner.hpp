@@ -166,6 +166,8 @@ class host_runner {
               context_.check_failure();
               return value;
             }
+          } else if constexpr (form == kernel_form::by_team) {
+            return kernel_(team{context_.scratch(team_bytes<Kernel>())}, b, view...);
           } else {
             return kernel_(b, view...);
           }

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
 #include <fastgpu/detail/argument.hpp>
 #include <fastgpu/index.hpp>
 #include <fastgpu/kernel.hpp>
+#include <fastgpu/team.hpp>
 
 /// @file
 /// How kernels may be called, and what their arguments and reductions are, as types. For every back end's loop.
@@ -37,7 +39,7 @@ struct tally_argument {
 };
 
 /// Which form of call a kernel has. Where it has several, the first in this list is taken.
-enum class kernel_form { none, by_number, by_index, by_block, by_context };
+enum class kernel_form { none, by_number, by_index, by_block, by_team, by_context };
 
 template <int N, class Kernel, class... Views>
 constexpr kernel_form form_of()
@@ -48,6 +50,8 @@ constexpr kernel_form form_of()
     return kernel_form::by_index;
   } else if constexpr (std::is_invocable_v<const Kernel&, block<N>, Views...>) {
     return kernel_form::by_block;
+  } else if constexpr (std::is_invocable_v<const Kernel&, const team&, block<N>, Views...>) {
+    return kernel_form::by_team;
   } else if constexpr (std::is_invocable_v<const Kernel&, host_context&, block<N>, Views...>) {
     return kernel_form::by_context;
   } else {
@@ -65,10 +69,23 @@ constexpr auto result_of()
     return std::type_identity<std::invoke_result_t<const Kernel&, index<N>, Views...>>{};
   } else if constexpr (form == kernel_form::by_block) {
     return std::type_identity<std::invoke_result_t<const Kernel&, block<N>, Views...>>{};
+  } else if constexpr (form == kernel_form::by_team) {
+    return std::type_identity<std::invoke_result_t<const Kernel&, const team&, block<N>, Views...>>{};
   } else if constexpr (form == kernel_form::by_context) {
     return std::type_identity<std::invoke_result_t<const Kernel&, host_context&, block<N>, Views...>>{};
   } else {
     return std::type_identity<void>{};
+  }
+}
+
+/// Bytes that the threads of a team share in `Kernel`.
+template <class Kernel>
+constexpr std::size_t team_bytes()
+{
+  if constexpr (requires { Kernel::shared_bytes; }) {
+    return Kernel::shared_bytes;
+  } else {
+    return 0;
   }
 }
 
