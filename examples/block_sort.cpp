@@ -82,6 +82,9 @@ struct sort_block {
     }
     auto* block = reinterpret_cast<std::uint32_t*>(scratch.allocate(n * std::ptrdiff_t{sizeof(std::uint32_t)}));
     number_blocks<<<batch.size(), 256, 0, gpu.stream()>>>(batch, block);
+    if (const auto status = cudaGetLastError(); status != cudaSuccess) {  // Thrust would clear it
+      throw std::runtime_error{cudaGetErrorString(status)};
+    }
     thrust::stable_sort_by_key(policy, keys, keys + n, block);
     thrust::stable_sort_by_key(policy, block, block + n, keys);
   }
