@@ -7,7 +7,7 @@ endif()
 
 get_property(gpu_tests GLOBAL PROPERTY fastgpu_gpu_tests)
 set(host_tests fastgpu_device_test fastgpu_execute_test)
-set(examples image_filter mandelbrot nas_ep quickstart uts)
+set(examples block_sort image_filter mandelbrot nas_ep quickstart uts)
 set(programs ${gpu_tests} ${host_tests} ${examples} fastgpu_gpu_benchmarks fastgpu_gpu_measurements)
 add_custom_target(fastgpu_gpu_bundle DEPENDS ${programs})
 

@@ -171,9 +171,44 @@ TEST(Uts, ClaimsNothingOfOtherTrees)
   EXPECT_EQ(report.at("run").at("subtasks"), 5000);
 }
 
+// SHA-256 over the sorted keys, all computed apart from this program.
+TEST(BlockSort, HasItsKnownAnswerAndOneHashEverywhere)
+{
+  expect_one_hash("block_sort", {"--count", "100003", "--seed", "5"}, {"1", "37", "1000000"},
+                  "43d39b9c0545515875b26319d554f0dd3f5d4d18ae791621c1bb7c2a8e9fae5c");
+  EXPECT_EQ(hash_of(expect_verified("block_sort", {"--devices", "host:2"})),
+            "500c43d23bf1314c24b92e08dc5a184fd705ddef62e025e4aae6f4b87cbdd1cf");
+}
+
+TEST(BlockSort, SortsAnyCountInBlocksOfAnySize)
+{
+  const std::map<std::string, std::string> hashes{
+      {"0", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+      {"1", "b1ea54aac4b60a174caa9ef84ed951ea3122859c113b648cd3ba399993f7b8c2"},
+      {"2", "a0a3b96990e1755d3dcb235cddcf9ef941c606bbbdd51adcc2de15ef2ba1023b"},
+      {"3", "5964c1944ff8d2e99703219263b5e9c23c3e7bb1746277357f7aa52d5551a676"},
+      {"1025", "96e71199aec2db5f0e0027eadbd51d55c3b2220677a1a40e30c04ccf084423f1"},
+      {"65537", "234ea342f8d935feb8899cd42e825985b1dbefaf744cd62edc6a6eb1c2fb86af"}};
+  for (const auto& [count, hash] : hashes) {
+    for (const std::string granule : {"1", "2", "1000", "65536", "9223372036854775807"}) {
+      const auto report = expect_verified("block_sort", {"--count", count, "--granule", granule, "--devices", "host:2"});
+      EXPECT_EQ(hash_of(report), hash) << count << ", " << granule;
+    }
+  }
+}
+
+TEST(BlockSort, ReportsBlocksAndRounds)
+{
+  const auto report = expect_verified("block_sort", {"--count", "2049", "--granule", "512"});
+  EXPECT_EQ(report.at("blocks"), 5);
+  EXPECT_EQ(report.at("rounds"), 3);
+  EXPECT_EQ(report.at("ascending"), true);
+  EXPECT_EQ(report.at("same_keys"), true);
+}
+
 // Output ------------------------------------------------------------------------------------------------------
 
-const arguments all_programs{"mandelbrot", "nas_ep", "uts"};
+const arguments all_programs{"block_sort", "mandelbrot", "nas_ep", "uts"};
 
 TEST(Programs, WriteNothingButJsonToStandardOutputWhereThatIsAskedFor)
 {
@@ -337,6 +372,18 @@ TEST(Uts, RefusesWrongOptionsInOneLine)
                                                          {"--root", "4294967296"},
                                                          {"--granule", "2x2"}}) {
     expect_refused("uts", options, 2);
+  }
+}
+
+TEST(BlockSort, RefusesWrongOptionsInOneLine)
+{
+  for (const arguments& options : std::vector<arguments>{{"--count", "-1"},
+                                                         {"--count", "1e3"},
+                                                         {"--count", "4294967297"},
+                                                         {"--seed", "-1"},
+                                                         {"--seed", "4294967296"},
+                                                         {"--granule", "2x2"}}) {
+    expect_refused("block_sort", options, 2);
   }
 }
 

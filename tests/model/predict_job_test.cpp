@@ -59,7 +59,7 @@ TEST_F(PredictJob, TellsTermsAndCurveOfAClusterFile)
 
 TEST_F(PredictJob, TakesAClusterInNumbers)
 {
-  for (const auto* job : {"nas_ep", "mandelbrot", "uts"}) {
+  for (const auto* job : {"block_sort", "nas_ep", "mandelbrot", "uts"}) {
     const auto end = predict({"--job", job, "--node-count", "8", "--gpus-per-node", "2", "--speed", "20", "--price", "3"});
     ASSERT_EQ(end.status, 0) << end.err;
     EXPECT_NE(end.out.find(std::string{"job "} + job), std::string::npos);
@@ -76,7 +76,7 @@ TEST_F(PredictJob, RefusesBadUseInOneLine)
     EXPECT_NE(end.err.find(what), std::string::npos) << end.err;
     EXPECT_EQ(end.out, "");
   };
-  refuses({"--job", "nas"}, "expected image_filter, mandelbrot, nas_ep or uts");
+  refuses({"--job", "nas"}, "expected block_sort, image_filter, mandelbrot, nas_ep or uts");
   refuses({"--job", "nas_ep", "--class", "Q"}, "--class");
   refuses({"--job", "nas_ep", "--node-cuont", "8"}, "--node-cuont");
   refuses({"--job", "nas_ep", "--node-count", "0"}, "expected a whole number, at least 1");

@@ -106,7 +106,7 @@ TEST(Predict, RefusesBadUseInOneLine)
   const std::string task = nodes + "4 --gpus-per-node 2 --t-comm 0.1 --t-task";
   const std::string queue = "--formula waiting_time --service-rate 1 --resources ";
   const std::vector<std::pair<std::string, std::vector<std::string>>> uses{
-      {"", {"--job (image_filter", "--formula (t_total, capability, performance, waiting_time or load_balance"}},
+      {"", {"--job (block_sort", "--formula (t_total, capability, performance, waiting_time or load_balance"}},
       {"--formula", {"--formula"}},
       {"--formula=", {"--formula"}},
       {"--node-count 4", {"--formula", "is required"}},

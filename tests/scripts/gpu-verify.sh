@@ -24,7 +24,7 @@ case ${STAND_IN-} in
   *) printf '[  PASSED  ] 3 tests.\n' ;;
 esac
 BASH
-for program in nas_ep mandelbrot uts image_filter; do
+for program in nas_ep mandelbrot uts block_sort image_filter; do
   stand_in $program <<'BASH'
 while (($#)); do
   case $1 in

@@ -5,6 +5,7 @@
 #include <utility>
 
 // The programs, which are built into this one with their main() renamed.
+int block_sort_main(int argc, char** argv);
 int image_filter_main(int argc, char** argv);
 int mandelbrot_main(int argc, char** argv);
 int nas_ep_main(int argc, char** argv);
@@ -13,7 +14,8 @@ int uts_main(int argc, char** argv);
 namespace program {
 namespace {
 
-constexpr std::pair<const char*, int (*)(int, char**)> jobs[] = {{"image_filter", &image_filter_main},
+constexpr std::pair<const char*, int (*)(int, char**)> jobs[] = {{"block_sort", &block_sort_main},
+                                                                 {"image_filter", &image_filter_main},
                                                                  {"mandelbrot", &mandelbrot_main},
                                                                  {"nas_ep", &nas_ep_main},
                                                                  {"uts", &uts_main}};
