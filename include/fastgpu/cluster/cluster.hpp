@@ -42,6 +42,12 @@ struct gpu_options {
   /// makes the communicator, which may take seconds; its memory is NCCL's own, beside memory_bytes_max. Without NCCL, or
   /// where it fails, everything goes over the host, and a warning says so.
   std::uint64_t reduce_bytes_min = 0;
+
+  /// Bytes of one span's value from which on a GPU merges the values of vectors in mode `ordered` itself, and the host
+  /// gets only what is left of them when a partial is sealed: sums of numbers, and kernels with portable arithmetic, as
+  /// the bits are the same then. They take a quarter of the GPU's memory at most, or of memory_bytes_max; where there is
+  /// none, the host merges. Below 32 KiB to copy and merge on the host takes less than a launch. 0: never.
+  std::uint64_t resident_bytes_min = 32768;
 };
 
 /// How a cluster is made.
