@@ -43,10 +43,12 @@ struct gpu_options {
   /// where it fails, everything goes over the host, and a warning says so.
   std::uint64_t reduce_bytes_min = 0;
 
-  /// Bytes of one span's value from which on a GPU merges the values of vectors in mode `ordered` itself, and the host
-  /// gets only what is left of them when a partial is sealed: sums of numbers, and kernels with portable arithmetic, as
-  /// the bits are the same then. They take a quarter of the GPU's memory at most, or of memory_bytes_max; where there is
-  /// none, the host merges. Below 32 KiB to copy and merge on the host takes less than a launch. 0: never.
+  /// Bytes of a vector from which on, in mode `ordered`, it stays in the memory of the GPU that computed it, which merges
+  /// siblings itself; the host gets what is left of them when a partial is sealed. For sums of numbers, and kernels that
+  /// declare portable_arithmetic: the bits are the same. 0: never.
+  ///
+  /// They take a quarter of the GPU's memory at most, or of memory_bytes_max; what has no room merges on the host. By
+  /// default from where on a copy and a merge on the host should take longer than a launch, about 5 us.
   std::uint64_t resident_bytes_min = 32768;
 };
 
