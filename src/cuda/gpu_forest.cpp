@@ -143,6 +143,7 @@ void gpu_forest::add_step(void* to, const void* from, bool merges)
   if (steps_.size() == gpu_node_steps_max) enqueue_steps();
 }
 
+/// Nodes are then as if the steps were done. So no memory is no reason to try again, as it is elsewhere.
 void gpu_forest::enqueue_steps()
 {
   if (steps_.empty()) return;
@@ -151,7 +152,12 @@ void gpu_forest::enqueue_steps()
   s.steps = steps_.data();
   s.count = static_cast<std::uint32_t>(steps_.size());
   s.blocks = blocks_;
-  device_.on().check(entry_.merge_nodes(s, stream_), "merging spans");
+  try {
+    device_.on().check(entry_.merge_nodes(s, stream_), "merging spans");
+  } catch (const gpu_error& e) {
+    if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
+    throw gpu_error{gpu_error::kind::refused, e.what()};
+  }
   steps_.clear();
 }
 

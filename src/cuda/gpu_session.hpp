@@ -78,7 +78,6 @@ class gpu_session final : public device_session {
   [[nodiscard]] std::vector<gpu_view> views_for(const piece& what, const gpu_slot& slot) const;
   void copy_inputs(const piece& what, gpu_slot& slot);
   void copy_outputs(const piece& what, gpu_slot& slot);
-  void take_spans(const piece& what, const gpu_slot& slot);
   void finish(const piece& what);
   void abandon() noexcept;
   void drop(interval batch) noexcept;

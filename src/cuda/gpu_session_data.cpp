@@ -225,25 +225,14 @@ void gpu_session::copy_outputs(const piece& what, gpu_slot& slot)
   }
   if (what.resident) {
     begin();
-    take_spans(what, slot);
+    forest_->take(what.subtasks.begin >> job_.shape.span_log2, span_count(what.subtasks),
+                  slot.device.data() + what.layout.span_values_at);
   } else if (what.layout.span_values_bytes > 0) {
     begin();
     on_.copy(slot.pinned.data() + what.layout.span_values_pinned_at, slot.device.data() + what.layout.span_values_at,
              what.layout.span_values_bytes, out);
   }
   on_.record(slot.done.get(), any ? out : lanes_.lane_of(what.slot));
-}
-
-/// Into the forest. A piece that is there must not be launched again in smaller ones.
-void gpu_session::take_spans(const piece& what, const gpu_slot& slot)
-{
-  try {
-    forest_->take(what.subtasks.begin >> job_.shape.span_log2, span_count(what.subtasks),
-                  slot.device.data() + what.layout.span_values_at);
-  } catch (const gpu_error& e) {
-    if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
-    throw gpu_error{gpu_error::kind::refused, e.what()};
-  }
 }
 
 /// The host's part of a piece that the GPU is done with.

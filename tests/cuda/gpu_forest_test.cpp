@@ -269,6 +269,20 @@ TEST(GpuForest, LeavesNothingUnderWayWhereACallIsRefused)
   EXPECT_GT(refused, 60);
 }
 
+TEST(GpuForest, IsWaitedForWhereItsSessionEndsWithBatchesUnderWay)
+{
+  const auto job = tallied_gradients(100, 1, width);
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const gpu_under_test on{{.seed = seed}, {}, resident_from(1)};
+    {
+      const auto session = on.open(job.data(), fold_kind::ordered);
+      for (std::uint32_t s = 0; s < 8; ++s) ASSERT_EQ(session->launch({9 * s, 9 * s + 9}), batch_status::queued);
+    }
+    EXPECT_TRUE(runs_well(on)) << "seed " << seed;  // in the same memory
+    EXPECT_EQ(on.gpu->asked().late_copies, 0u);
+  }
+}
+
 TEST(GpuForest, IsNotSealedWithSpansOfABatchThatFailed)
 {
   const auto job = launched_gradients(300, 1, {.width = width, .subtasks_max = 20, .fails_at = 150});
