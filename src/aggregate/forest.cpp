@@ -13,8 +13,8 @@ forest::forest(const value_table& values, const void* operation, std::int64_t wi
     : table_{&values},
       operation_{operation},
       width_{width},
-      spans_{spans},
       value_bytes_{(values.bytes * static_cast<std::size_t>(width) + sizeof(cell) - 1) / sizeof(cell) * sizeof(cell)},
+      nodes_{spans},
       values_{source_allocator<cell>{memory}}
 {
 }
@@ -32,73 +32,30 @@ std::uint32_t forest::take_slot()
   return slot;
 }
 
-void forest::push(std::uint32_t span, const void* value_of_span)
+void forest::push(std::uint32_t index, std::uint32_t level, const void* value_of_node)
 {
-  Expects(span < spans_);
+  Expects(level < 32 && index <= (nodes_.spans() - 1) >> level);
   const auto slot = take_slot();
-  std::memcpy(value(slot), value_of_span, table_->bytes * static_cast<std::size_t>(width_));
-  nodes_.push_back({span, 0, slot});
-  settle();
-  if (nodes_.size() >= compact_at_) {
-    compact();
-    compact_at_ = std::max<std::size_t>(256, 2 * nodes_.size());
-  }
+  std::memcpy(value(slot), value_of_node, table_->bytes * static_cast<std::size_t>(width_));
+  nodes_.add({index, level, slot}, merge());
 }
 
-/// Merges and promotes the last node as far as it goes.
-void forest::settle()
-{
-  for (;;) {
-    auto& last = nodes_.back();
-    const auto last_index = (spans_ - 1) >> last.level;
-    if (last_index == 0) return;  // the root
-    if (last.index % 2 == 0) {
-      if (last.index != last_index) return;  // its right sibling is still to come
-      last.index /= 2;                       // there is none: promoted
-      ++last.level;
-      continue;
-    }
-    if (nodes_.size() < 2) return;
-    auto& before = nodes_[nodes_.size() - 2];
-    if (before.level != last.level || before.index + 1 != last.index) return;
-    table_->merge(operation_, value(before.slot), value(last.slot), width_);
-    before.index /= 2;
-    ++before.level;
-    free_slots_.push_back(last.slot);
-    nodes_.pop_back();
-  }
-}
-
-void forest::compact()
-{
-  if (nodes_.size() < 2) return;
-  std::vector<node> sorted = std::move(nodes_);
-  std::sort(sorted.begin(), sorted.end(), [](const node& a, const node& b) { return a.first_span() < b.first_span(); });
-  nodes_.clear();
-  nodes_.reserve(sorted.size());
-  for (const auto& n : sorted) {
-    nodes_.push_back(n);
-    settle();
-  }
-}
+void forest::compact() { nodes_.compact(merge()); }
 
 void forest::absorb(forest&& other)
 {
-  Expects(other.spans_ == spans_ && other.value_bytes_ == value_bytes_);
-  if (nodes_.empty() && values_.empty()) {
+  Expects(other.nodes_.spans() == nodes_.spans() && other.value_bytes_ == value_bytes_);
+  if (empty() && values_.empty()) {
     nodes_ = std::move(other.nodes_);
     values_ = std::move(other.values_);
     free_slots_ = std::move(other.free_slots_);
   } else {
-    for (const auto& n : other.nodes_) {
+    for (const auto& n : other.nodes_.all()) {
       const auto slot = take_slot();
       std::memcpy(value(slot), other.value(n.slot), value_bytes_);
-      nodes_.push_back({n.index, n.level, slot});
+      nodes_.append({n.index, n.level, slot});
     }
-    if (nodes_.size() >= compact_at_) {
-      compact();
-      compact_at_ = std::max<std::size_t>(256, 2 * nodes_.size());
-    }
+    nodes_.compact_if_many(merge());
   }
   other.clear();
 }
@@ -121,15 +78,15 @@ struct packed_node {
 std::vector<std::byte> forest::pack() const
 {
   const auto bytes = packed_value_bytes();
-  std::vector<std::byte> packed(sizeof(packed_head) + nodes_.size() * (sizeof(packed_node) + bytes));
+  std::vector<std::byte> packed(sizeof(packed_head) + node_count() * (sizeof(packed_node) + bytes));
   auto* to = packed.data();
   const auto put = [&to](const void* from, std::size_t size) {
     std::memcpy(to, from, size);
     to += size;
   };
-  const packed_head head{spans_, static_cast<std::uint32_t>(nodes_.size()), bytes};
+  const packed_head head{nodes_.spans(), static_cast<std::uint32_t>(node_count()), bytes};
   put(&head, sizeof head);
-  for (const auto& n : nodes_) {
+  for (const auto& n : nodes_.all()) {
     const packed_node packed_n{n.index, n.level};
     put(&packed_n, sizeof packed_n);
     put(value(n.slot), bytes);
@@ -145,16 +102,17 @@ bool forest::unpack(std::span<const std::byte> packed)
   std::memcpy(&head, packed.data(), sizeof head);
   const auto rest = packed.subspan(sizeof head);
   const auto each = sizeof(packed_node) + bytes;
-  if (head.spans != spans_ || head.value_bytes != bytes || rest.size() != head.nodes * each) return false;
+  if (head.spans != nodes_.spans() || head.value_bytes != bytes || rest.size() != head.nodes * each) return false;
 
-  auto all = nodes_;
+  auto all = nodes_.all();
   for (std::size_t i = 0; i < head.nodes; ++i) {
     packed_node n{};
     std::memcpy(&n, rest.data() + i * each, sizeof n);
-    if (n.level >= 32 || n.index > (spans_ - 1) >> n.level) return false;
+    if (n.level >= 32 || n.index > (nodes_.spans() - 1) >> n.level) return false;
     all.push_back({n.index, n.level, 0});
   }
-  std::sort(all.begin(), all.end(), [](const node& a, const node& b) { return a.first_span() < b.first_span(); });
+  std::sort(all.begin(), all.end(),
+            [](const forest_node& a, const forest_node& b) { return a.first_span() < b.first_span(); });
   for (std::size_t i = 1; i < all.size(); ++i) {
     if (all[i].first_span() < all[i - 1].end_span()) return false;
   }
@@ -164,7 +122,7 @@ bool forest::unpack(std::span<const std::byte> packed)
     std::memcpy(&n, rest.data() + i * each, sizeof n);
     const auto slot = take_slot();
     std::memcpy(value(slot), rest.data() + i * each + sizeof n, bytes);
-    nodes_.push_back({n.index, n.level, slot});
+    nodes_.append({n.index, n.level, slot});
   }
   return true;
 }
@@ -172,10 +130,10 @@ bool forest::unpack(std::span<const std::byte> packed)
 interval_set forest::spans() const
 {
   std::vector<interval> held;
-  held.reserve(nodes_.size());
-  for (const auto& n : nodes_) {  // the last one may reach beyond the leaves
+  held.reserve(node_count());
+  for (const auto& n : nodes_.all()) {  // the last one may reach beyond the leaves
     held.push_back({static_cast<std::uint32_t>(n.first_span()),
-                    static_cast<std::uint32_t>(std::min<std::uint64_t>(n.end_span(), spans_))});
+                    static_cast<std::uint32_t>(std::min<std::uint64_t>(n.end_span(), nodes_.spans()))});
   }
   std::sort(held.begin(), held.end());  // sets take what is ascending in no time
   interval_set spans;
@@ -186,13 +144,13 @@ interval_set forest::spans() const
 const void* forest::root()
 {
   compact();
-  Ensures(nodes_.size() == 1 && (spans_ - 1) >> nodes_[0].level == 0);
-  return value(nodes_[0].slot);
+  Ensures(node_count() == 1 && nodes_.is_root(nodes_.all()[0]));
+  return value(nodes_.all()[0].slot);
 }
 
 void forest::clear() noexcept
 {
-  nodes_.clear();
+  nodes_.all().clear();
   values_.clear();
   free_slots_.clear();
 }

@@ -7,6 +7,7 @@
 
 #include <fastgpu/detail/value_table.hpp>
 
+#include "aggregate/forest_nodes.hpp"
 #include "detail/interval_set.hpp"
 #include "detail/memory.hpp"
 
@@ -15,9 +16,7 @@
 
 namespace fastgpu::inline v0::detail {
 
-/// Some nodes of the merge tree over `spans` leaves, each with its value. Siblings merge as soon as both are next to
-/// each other; a node without a right sibling passes its value up unchanged. Node (level, index) stands for spans
-/// [index << level, (index + 1) << level).
+/// Some nodes of the merge tree over `spans` leaves, each with its value in the host's memory. See forest_nodes.
 ///
 /// @par Threads  As for a vector.
 class forest {
@@ -27,7 +26,9 @@ class forest {
          memory_source& memory = heap());
 
   /// Adds the value of one span, which is copied. Each span comes once.
-  void push(std::uint32_t span, const void* value);
+  void push(std::uint32_t span, const void* value) { push(span, 0, value); }
+  /// Adds the value of node (level, index), which has none of this forest's spans.
+  void push(std::uint32_t index, std::uint32_t level, const void* value);
 
   /// Takes over all nodes of `other`, which must hold none of this forest's spans.
   void absorb(forest&& other);
@@ -45,9 +46,9 @@ class forest {
   /// Merges whatever siblings there are. Afterwards the forest has as few nodes as it can.
   void compact();
 
-  [[nodiscard]] std::size_t node_count() const noexcept { return nodes_.size(); }
-  [[nodiscard]] std::size_t bytes() const noexcept { return nodes_.size() * (value_bytes_ + sizeof(node)); }
-  [[nodiscard]] bool empty() const noexcept { return nodes_.empty(); }
+  [[nodiscard]] std::size_t node_count() const noexcept { return nodes_.all().size(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return node_count() * (value_bytes_ + sizeof(forest_node)); }
+  [[nodiscard]] bool empty() const noexcept { return nodes_.all().empty(); }
 
   /// The root's value. @pre  Every span was pushed or absorbed.
   [[nodiscard]] const void* root();
@@ -58,14 +59,6 @@ class forest {
   [[nodiscard]] static std::size_t nodes_max(std::uint32_t spans, std::size_t runs) noexcept;
 
  private:
-  struct node {
-    std::uint32_t index;
-    std::uint32_t level;
-    std::uint32_t slot;  // where its value is
-    [[nodiscard]] std::uint64_t first_span() const noexcept { return std::uint64_t{index} << level; }
-    [[nodiscard]] std::uint64_t end_span() const noexcept { return (std::uint64_t{index} + 1) << level; }
-  };
-
   /// Values are whole cells, so that they are aligned as values may ask for.
   struct alignas(64) cell {
     std::byte bytes[64];
@@ -84,17 +77,21 @@ class forest {
     return table_->bytes * static_cast<std::size_t>(width_);
   }
   [[nodiscard]] std::uint32_t take_slot();
-  void settle();
+  [[nodiscard]] auto merge()
+  {
+    return [this](std::uint32_t left, std::uint32_t right) {
+      table_->merge(operation_, value(left), value(right), width_);
+      free_slots_.push_back(right);
+    };
+  }
 
   const value_table* table_;
   const void* operation_;
   std::int64_t width_;
-  std::uint32_t spans_;
   std::size_t value_bytes_;
-  std::vector<node> nodes_;
+  forest_nodes nodes_;
   std::vector<cell, source_allocator<cell>> values_;
   std::vector<std::uint32_t> free_slots_;
-  std::size_t compact_at_ = 256;  // nodes at which push() looks for siblings that are not neighbours
 };
 
 }  // namespace fastgpu::inline v0::detail

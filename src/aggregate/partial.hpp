@@ -31,6 +31,9 @@ class partial {
   /// Enters `batch` into the fold-set. @return false where a part of it was there: folded twice.
   [[nodiscard]] bool fold(interval batch) { return fold_set_.try_insert(batch); }
 
+  /// Takes the value of a node of the merge tree. Its subtasks are entered apart, by fold(). @pre  ordered
+  void push(std::uint32_t index, std::uint32_t level, const void* value) { forest_->push(index, level, value); }
+
   [[nodiscard]] const interval_set& fold_set() const noexcept { return fold_set_; }
   [[nodiscard]] bool empty() const noexcept { return fold_set_.empty(); }
 

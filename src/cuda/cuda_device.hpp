@@ -56,6 +56,7 @@ class FASTGPU_API cuda_device final : public device {
 
   // For its sessions, on the driver's thread.
   [[nodiscard]] gpu& on() noexcept { return *on_; }
+  [[nodiscard]] const gpu_options& options() const noexcept { return options_; }
   [[nodiscard]] gpu_lanes& lanes() { return *lanes_; }
   /// Buffers that sessions had keep their memory for the next: to free it can wait for everything on the GPU, and a
   /// session ends on any thread.

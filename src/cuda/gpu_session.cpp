@@ -52,6 +52,10 @@ gpu_session::gpu_session(cuda_device& device, const gpu_entry& entry, const sess
     Expects(fold_ != fold_kind::ordered || !values->order_free);  // entries have no kernels for that
     value_bytes_ = values->bytes * static_cast<std::size_t>(job_.width);
     total_bytes_ = gpu_aligned(gpu_total_bytes(*values, fold_, job_.width));
+    const auto resident_min = device.options().resident_bytes_min;
+    if (resident_min != 0 && value_bytes_ >= resident_min && gpu_forest::suits(entry, job_, fold_)) {
+      forest_.emplace(device, entry, job_, lanes_.out.get(), on_.properties().multiprocessors * blocks_a_multiprocessor);
+    }
   }
   largest_subtask_ = indices_of_largest(job_.shape);
   try {
@@ -77,6 +81,7 @@ void gpu_session::abandon() noexcept
   drain();
   for (const auto& p : under_way_) lanes_.slots[p.slot].used = false;
   under_way_.clear();
+  if (forest_) forest_->clear();
 }
 
 /// The same for the pieces of one batch, the last that was launched.
@@ -85,6 +90,7 @@ void gpu_session::drop(interval batch) noexcept
   drain();
   while (!under_way_.empty() && under_way_.back().batch == batch) {
     lanes_.slots[under_way_.back().slot].used = false;
+    forest_spoilt_ |= under_way_.back().resident;
     under_way_.pop_back();
   }
 }
@@ -148,11 +154,14 @@ batch_status gpu_session::launch(interval batch)
       for (;;) {
         const auto n = std::min(std::max(piece_max_ / span * span, span), rest.size());
         p.subtasks = {rest.begin, rest.begin + n};
-        p.layout = lay_out(p.subtasks);
         if (n <= span) {
-          find_room([&] { return reserve_slot(p); });
+          find_room([&] {
+            place(p);
+            return reserve_slot(p);
+          });
           break;
         }
+        place(p);
         if (p.layout.device_bytes + p.layout.pinned_bytes <= piece_bytes_max) {
           try {
             (void)reserve_slot(p);
@@ -172,10 +181,14 @@ batch_status gpu_session::launch(interval batch)
         rest.begin = subtasks.end;
       } catch (const gpu_error& e) {  // kernels need memory of their own
         // Never again where values may be in an accumulator already: what else a launch writes, it writes anew.
-        if (e.what_kind() != gpu_error::kind::out_of_memory || subtasks.size() <= span || totals_made_) throw;
+        if (e.what_kind() != gpu_error::kind::out_of_memory || totals_made_) throw;
         drain();
         release_idle();
-        piece_max_ = subtasks.size() / 2;
+        if (subtasks.size() > span) {
+          piece_max_ = subtasks.size() / 2;
+        } else if (!retire_forest()) {
+          throw;
+        }
       }
     }
   } catch (const gpu_error& e) {
@@ -327,7 +340,9 @@ sealed_partial gpu_session::seal()
 {
   Expects(under_way_.empty());
   try {
+    if (forest_spoilt_) throw error{why_};
     if (open_ && totals_made_) merge_totals();
+    if (open_ && forest_) bring_forest();
   } catch (const gpu_error& e) {
     (void)lose(e);
     throw error{why_};

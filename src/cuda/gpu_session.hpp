@@ -12,6 +12,7 @@
 #include <fastgpu/detail/gpu_entry.hpp>
 
 #include "cuda/cuda_device.hpp"
+#include "cuda/gpu_forest.hpp"
 #include "detail/batch_region.hpp"
 
 /// @file
@@ -64,11 +65,14 @@ class gpu_session final : public device_session {
     std::uint32_t slot;
     bool last;  // of its batch
     interval batch;
+    bool resident = false;  // its spans' values stay on the GPU
     piece_layout layout;
   };
 
   void upload_constants();
-  [[nodiscard]] piece_layout lay_out(interval subtasks) const;
+  [[nodiscard]] piece_layout lay_out(interval subtasks, bool resident) const;
+  void place(piece& p);
+  [[nodiscard]] std::uint32_t span_count(interval subtasks) const noexcept;
   [[nodiscard]] gpu_batch batch_for(interval subtasks) const;
   void launch_piece(piece what);
   [[nodiscard]] std::vector<gpu_view> views_for(const piece& what, const gpu_slot& slot) const;
@@ -80,8 +84,8 @@ class gpu_session final : public device_session {
   void drain() noexcept;
   [[nodiscard]] std::byte* reserve_slot(piece& p);
   void grow_pinned(gpu_buffer& buffer, std::size_t bytes);
-  /// What `reserve` gives. Where there is no memory for it, once more without what idle slots keep, and then without
-  /// what is under way.
+  /// What `reserve` gives. Where there is no memory for it, once more without what idle slots keep, then without what is
+  /// under way, and then without a forest.
   template <class Reserve>
   std::byte* find_room(const Reserve& reserve)
   {
@@ -89,9 +93,10 @@ class gpu_session final : public device_session {
       try {
         return reserve();
       } catch (const gpu_error& e) {
-        if (e.what_kind() != gpu_error::kind::out_of_memory || (released && under_way_.empty())) throw;
+        if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
+        if (released && under_way_.empty() && !retire_forest()) throw;
       }
-      if (released) {
+      if (released && !under_way_.empty()) {
         wait_for(lanes_.slots[under_way_.front().slot].done.get());
         take_over_oldest();
       }
@@ -110,6 +115,9 @@ class gpu_session final : public device_session {
   void make_totals();
   void merge_totals();
   void gather_totals();
+  [[nodiscard]] bool forest_takes(interval subtasks);
+  void bring_forest();
+  [[nodiscard]] bool retire_forest();
   [[nodiscard]] bool is_here(const argument& a) const noexcept;
   [[nodiscard]] bool stays_in_place(const argument& a) const noexcept;
   [[nodiscard]] batch_status lose(const gpu_error& why);
@@ -134,6 +142,9 @@ class gpu_session final : public device_session {
   std::optional<gpu_buffer> totals_;  // [lanes] accumulators
   std::optional<gpu_buffer> totals_pinned_;
   bool totals_made_ = false;         // for the open partial
+
+  std::optional<gpu_forest> forest_;   // where nodes can merge on the GPU
+  bool forest_spoilt_ = false;         // it has spans of batches that failed: the open partial is of no use
 
   std::deque<piece> under_way_;        // the oldest first
   bool enqueuing_ = false;             // more may be under way than under_way_ has

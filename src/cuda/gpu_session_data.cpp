@@ -120,7 +120,19 @@ void gpu_session::upload_constants()
   enqueuing_ = false;
 }
 
-gpu_session::piece_layout gpu_session::lay_out(interval subtasks) const
+std::uint32_t gpu_session::span_count(interval subtasks) const noexcept
+{
+  return ((subtasks.end - 1) >> job_.shape.span_log2) + 1 - (subtasks.begin >> job_.shape.span_log2);
+}
+
+/// Where the values of a piece's spans go, and with that what it needs.
+void gpu_session::place(piece& p)
+{
+  p.resident = forest_takes(p.subtasks);
+  p.layout = lay_out(p.subtasks, p.resident);
+}
+
+gpu_session::piece_layout gpu_session::lay_out(interval subtasks, bool resident) const
 {
   piece_layout l;
   l.arguments.resize(job_.argument_count);
@@ -137,10 +149,9 @@ gpu_session::piece_layout gpu_session::lay_out(interval subtasks) const
     if (part.through_pinned) part.pinned_at = take(l.pinned_bytes, bytes);
   }
   if (fold_ == fold_kind::ordered) {
-    const auto spans = ((subtasks.end - 1) >> job_.shape.span_log2) + 1 - (subtasks.begin >> job_.shape.span_log2);
-    l.span_values_bytes = value_bytes_ * spans;
+    l.span_values_bytes = value_bytes_ * span_count(subtasks);
     l.span_values_at = take(l.device_bytes, l.span_values_bytes);
-    l.span_values_pinned_at = take(l.pinned_bytes, l.span_values_bytes);
+    if (!resident) l.span_values_pinned_at = take(l.pinned_bytes, l.span_values_bytes);
   }
   l.scratch_at = take(l.device_bytes, entry_.scratch_bytes(batch_for(subtasks)));
   return l;
@@ -212,7 +223,11 @@ void gpu_session::copy_outputs(const piece& what, gpu_slot& slot)
       on_.copy(copy_between(a, own, part.region, on_gpu, true), out);
     }
   }
-  if (what.layout.span_values_bytes > 0) {
+  if (what.resident) {
+    begin();
+    forest_->take(what.subtasks.begin >> job_.shape.span_log2, span_count(what.subtasks),
+                  slot.device.data() + what.layout.span_values_at);
+  } else if (what.layout.span_values_bytes > 0) {
     begin();
     on_.copy(slot.pinned.data() + what.layout.span_values_pinned_at, slot.device.data() + what.layout.span_values_at,
              what.layout.span_values_bytes, out);
@@ -227,6 +242,7 @@ void gpu_session::finish(const piece& what)
     folded_twice_ = what.subtasks.begin;
     why_ = {make_error_code(errc::internal),
             "subtask " + std::to_string(what.subtasks.begin) + " was about to be folded twice"};
+    forest_spoilt_ |= what.resident;
     return;
   }
   const auto& slot = lanes_.slots[what.slot];
@@ -238,7 +254,7 @@ void gpu_session::finish(const piece& what)
       copy_out(a, own, part.region, slot.pinned.data() + part.pinned_at);
     }
   }
-  if (fold_ == fold_kind::ordered) {
+  if (fold_ == fold_kind::ordered && !what.resident) {
     auto& target = open_->target();
     const auto first = what.subtasks.begin >> job_.shape.span_log2;
     const auto last = (what.subtasks.end - 1) >> job_.shape.span_log2;
@@ -329,6 +345,43 @@ void gpu_session::merge_totals()
     target.present = true;
   }
   totals_made_ = false;
+}
+
+// Forest --------------------------------------------------------------------------------------------------------------
+
+/// Whether the spans' values may stay on the GPU. Makes room for them where it can.
+bool gpu_session::forest_takes(interval subtasks)
+{
+  if (!forest_) return false;
+  const auto spans = span_count(subtasks);
+  enqueuing_ = true;  // until the piece is
+  if (forest_->make_room(spans)) return true;
+  if (!forest_->could_hold(spans)) return false;
+  bring_forest();
+  return true;
+}
+
+/// What the forest has into the open partial, of pieces under way too: their subtasks are entered when they are done.
+void gpu_session::bring_forest()
+{
+  enqueuing_ = true;
+  forest_->compact();
+  while (!forest_->empty()) {
+    forest_->copy_some();
+    on_.record(lanes_.passed.get(), lanes_.out.get());
+    wait_for(lanes_.passed.get());
+    forest_->hand_over_some(*open_);
+  }
+  enqueuing_ = false;
+}
+
+/// Does without the forest from now on. @return  False where it has no memory. @pre  The GPU is idle.
+bool gpu_session::retire_forest()
+{
+  if (!forest_ || !forest_->has_memory()) return false;
+  bring_forest();
+  forest_->retire();
+  return true;
 }
 
 }  // namespace fastgpu::inline v0::detail

@@ -124,6 +124,7 @@ std::vector<std::string> command_of(const worker_options& options)
                                  options.devices,
                                  std::to_string(options.gpu.lanes),
                                  std::to_string(options.gpu.memory_bytes_max),
+                                 std::to_string(options.gpu.resident_bytes_min),
                                  std::to_string(options.content_bytes_max),
                                  std::to_string(options.job_bytes_max),
                                  options.history};
@@ -133,7 +134,7 @@ std::vector<std::string> command_of(const worker_options& options)
 
 std::optional<worker_command> parse_worker_command(int argc, const char* const* argv)
 {
-  constexpr int fixed_words = 10;
+  constexpr int fixed_words = 11;
   if (argc < fixed_words || std::string_view{argv[1]} != worker_word) return std::nullopt;
   worker_command c;
   const auto number = [&](int word, auto& to) {
@@ -143,10 +144,11 @@ std::optional<worker_command> parse_worker_command(int argc, const char* const* 
   c.options.name = argv[3];
   c.options.devices = argv[4];
   if (!number(2, c.parent) || !number(5, c.options.gpu.lanes) || !number(6, c.options.gpu.memory_bytes_max) ||
-      !number(7, c.options.content_bytes_max) || !number(8, c.options.job_bytes_max)) {
+      !number(7, c.options.gpu.resident_bytes_min) || !number(8, c.options.content_bytes_max) ||
+      !number(9, c.options.job_bytes_max)) {
     return std::nullopt;
   }
-  c.options.history = argv[9];
+  c.options.history = argv[10];
   c.options.labels.assign(argv + fixed_words, argv + argc);
   return c;
 }

@@ -58,6 +58,44 @@ struct squares {
 };
 FASTGPU_REGISTER("test.squares", squares)
 
+/// One thread block a subtask: the gradient of its rows' squared errors at `weights`.
+__global__ void add_gradients(fastgpu::cuda_batch<2> batch, fastgpu::in2<double> rows, fastgpu::in1<double> weights,
+                              double* gradients)
+{
+  const auto width = weights.shape()[0];
+  const auto b = batch[blockIdx.x];
+  for (auto k = std::int64_t{threadIdx.x}; k < width; k += blockDim.x) {
+    double sum = 0;
+    for (auto i = b.begin[0]; i < b.end[0]; ++i) {
+      double error = 0;
+      for (std::int64_t j = 0; j < width; ++j) error += rows(i, j) * weights(j);
+      sum += error * rows(i, k);
+    }
+    gradients[blockIdx.x * width + k] = sum;
+  }
+}
+
+struct gradient {
+  static constexpr bool portable_arithmetic = true;
+
+  void operator()(fastgpu::cuda_context& gpu, const fastgpu::cuda_batch<2>& batch, fastgpu::in2<double> rows,
+                  fastgpu::in1<double> weights, double* values) const
+  {
+    add_gradients<<<batch.size(), 64, 0, gpu.stream()>>>(batch, rows, weights, values);
+  }
+
+  void operator()(fastgpu::block<2> b, fastgpu::in2<double> rows, fastgpu::in1<double> weights,
+                  fastgpu::tally<fastgpu::sum<double>> to) const
+  {
+    for (auto i = b.begin[0]; i < b.end[0]; ++i) {
+      double error = 0;
+      for (std::int64_t j = 0; j < weights.shape()[0]; ++j) error += rows(i, j) * weights(j);
+      for (std::int64_t k = 0; k < weights.shape()[0]; ++k) to.merge(k, error * rows(i, k));
+    }
+  }
+};
+FASTGPU_REGISTER("test.gradient", gradient)
+
 /// Rows of a product of square matrices.
 struct matrix_rows {
   void operator()(fastgpu::cuda_context& gpu, const fastgpu::cuda_batch<2>& batch, fastgpu::in2<double> a,
@@ -170,6 +208,39 @@ TEST(OwnLaunches, ReduceAValueASubtask)
   EXPECT_EQ(sum_of_squares("host:2", fastgpu::reduction::ordered), expected);
   if (!there_is_a_gpu()) GTEST_SKIP() << "no CUDA GPU";
   EXPECT_EQ(sum_of_squares("cuda:0", fastgpu::reduction::ordered), expected);
+}
+
+/// Of 999 rows, in subtasks of 4. With `whole`, of whole numbers, whose sums are exact.
+std::vector<double> gradient_of(const char* devices, fastgpu::reduction mode, bool whole, std::uint64_t resident_bytes_min)
+{
+  constexpr std::int64_t n = 999;
+  constexpr std::int64_t width = 70;
+  std::vector<double> rows(n * width);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<double>(i * 31 % 17) / (whole ? 1.0 : 7.0);
+  std::vector<double> weights(width);
+  for (std::size_t k = 0; k < weights.size(); ++k) weights[k] = static_cast<double>(k % 5) - 2;
+  fastgpu::cluster_options options;
+  options.devices = devices;
+  options.gpu.resident_bytes_min = resident_bytes_min;
+  fastgpu::cluster cluster{options};
+  const auto job = fastgpu::make_job(fastgpu::space(fastgpu::extents{n, width}, fastgpu::by_size{4, width}), gradient{},
+                                     fastgpu::slices(fastgpu::matrix(rows.data(), n, width)),
+                                     fastgpu::broadcast(weights), fastgpu::reduced(fastgpu::sum<double>{}, width));
+  auto run = fastgpu::execute(cluster, job, {.reduction = mode});
+  return fastgpu::aggregate(run).get();
+}
+
+TEST(OwnLaunches, ReduceAVectorASubtask)
+{
+  const auto ordered = gradient_of("host:2", fastgpu::reduction::ordered, false, 0);
+  const auto whole = gradient_of("host:2", fastgpu::reduction::fast, true, 0);
+  EXPECT_EQ(gradient_of("host:1", fastgpu::reduction::ordered, false, 0), ordered);
+  EXPECT_EQ(gradient_of("host:1", fastgpu::reduction::ordered, true, 0), whole);
+  EXPECT_GE(fastgpu::registered_programs("test.gradient", "cuda"), 1u);
+  if (!there_is_a_gpu()) GTEST_SKIP() << "no CUDA GPU";
+  EXPECT_EQ(gradient_of("cuda:0", fastgpu::reduction::ordered, false, 0), ordered);
+  EXPECT_EQ(gradient_of("cuda:0", fastgpu::reduction::ordered, false, 1), ordered);
+  EXPECT_EQ(gradient_of("cuda:0", fastgpu::reduction::fast, true, 1), whole);
 }
 
 TEST(OwnLaunches, FailTheRunByWhatTheyThrow)

@@ -67,16 +67,19 @@ const device_case host_devices[] = {
     {"Asynchronous", [] { return std::make_unique<support::async_device>(number, "async"); }},
 };
 
-device_case gpu(std::string name, support::gpu_faults faults)
+device_case gpu(std::string name, support::gpu_faults faults, fastgpu::gpu_options options = {})
 {
   return {std::move(name),
-          [faults] { return std::make_unique<cuda_device>(number, std::make_unique<support::fake_gpu>(faults), "gpu"); },
+          [faults, options] {
+            return std::make_unique<cuda_device>(number, std::make_unique<support::fake_gpu>(faults), "gpu", options);
+          },
           "cuda"};
 }
 const device_case gpus[] = {
     gpu("Gpu", {.seed = 1}),
     gpu("GpuInAnotherOrder", {.seed = 2}),
     gpu("GpuOfLittleMemory", {.seed = 3, .memory_bytes = 50'000}),
+    gpu("GpuThatMergesVectors", {.seed = 4}, {.resident_bytes_min = 1}),
 };
 
 constexpr auto name_of = [](const auto& parameter) { return parameter.param.name; };

@@ -50,25 +50,37 @@ struct setting {
   const char* devices;
   bool callers_work;
   fastgpu::reduction reduction;
+  bool vectors = false;  ///< Which GPUs merge.
 };
 
 class OutOfMemory : public testing::TestWithParam<setting> {};
 
 TEST_P(OutOfMemory, EndsInAnExceptionOrInTheAnswer)
 {
-  const auto [devices, callers_work, reduction] = GetParam();
+  const auto [devices, callers_work, reduction, vectors] = GetParam();
   int failures = 0;
   int in_a_row = 0;  // runs that did not get as far; how many allocations there are depends on steals
   for (std::int64_t at = 0; in_a_row < 5; ++at) {
     fastgpu::cluster_options options;
     options.devices = devices;
     options.callers_work = callers_work;
+    options.gpu.resident_bytes_min = 1;
     fastgpu::cluster cluster{options};
     fastgpu::run_options how;
     how.reduction = reduction;
     how.trace = !callers_work;
     how.seal_every = fastgpu::seconds{callers_work ? 2.0 : 1e-5};
     const auto sum = [&]() -> double {
+      if (vectors) {
+        const auto job = fastgpu::make_job(
+            fastgpu::space(1000, fastgpu::by_size{3}),
+            [](std::uint64_t i, fastgpu::tally<fastgpu::sum<double>> to) {
+              to.merge(static_cast<std::int64_t>(i % 2), static_cast<double>(i));
+            },
+            fastgpu::reduced(fastgpu::sum<double>{}, 2));
+        const auto bins = fastgpu::aggregate(fastgpu::execute(cluster, job, how)).get();
+        return bins[0] + bins[1];
+      }
       return fastgpu::reduce(
           cluster, fastgpu::space(1000, fastgpu::by_size{3}), [](std::uint64_t i) { return static_cast<double>(i); },
           fastgpu::sum<double>{}, how);
@@ -98,7 +110,8 @@ INSTANTIATE_TEST_SUITE_P(All, OutOfMemory,
                                          setting{"host:1,faulty:44", true, fastgpu::reduction::ordered},
                                          setting{"host:1,faulty:44,faulty:134", false, fastgpu::reduction::fast},
                                          setting{"fakegpu:1", false, fastgpu::reduction::ordered},
-                                         setting{"fakegpu:2,host:1", true, fastgpu::reduction::exact}),
+                                         setting{"fakegpu:2,host:1", true, fastgpu::reduction::exact},
+                                         setting{"fakegpu:3", false, fastgpu::reduction::ordered, true}),
                          [](const auto& one) { return "Setting" + std::to_string(one.index); });
 
 }  // namespace

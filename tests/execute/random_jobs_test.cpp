@@ -279,7 +279,10 @@ void check_vector(scenario& s)
   const auto subtasks = fastgpu::decompose(job);
   s.text += " vector width " + std::to_string(width) + " subtasks=" + std::to_string(subtasks.size());
   SCOPED_TRACE(s.text);
-  fastgpu::cluster cluster{s.devices};
+  fastgpu::cluster_options with;
+  with.devices = s.devices;
+  with.gpu.resident_bytes_min = s.pick<std::uint64_t>({0, 1});
+  fastgpu::cluster cluster{with};
   auto run = fastgpu::execute(cluster, job, s.options);
   const auto value = fastgpu::aggregate(run);
   ASSERT_EQ(value->size(), static_cast<std::size_t>(width));

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <new>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 /// @file
@@ -15,9 +17,24 @@ struct emulated_backend;
 #define FASTGPU_DETAIL_BACKEND ::support::emulated_backend
 
 #include <gtest/gtest.h>
+#include <fastgpu/cuda/batch.hpp>
 #include <fastgpu/fastgpu.hpp>
 
 #include "support/fake_gpu.hpp"
+
+namespace fastgpu::inline v0 {
+
+/// What stands for the one of <fastgpu/cuda/context.hpp>, which needs the toolkit.
+class cuda_context {
+ public:
+  explicit cuda_context(void* stream) : stream_{stream} {}
+  void enqueue(std::function<void()> kernel) { support::fake_gpu::enqueue_kernel(stream_, std::move(kernel)); }
+
+ private:
+  void* stream_;
+};
+
+}  // namespace fastgpu::inline v0
 
 namespace support {
 
@@ -31,7 +48,12 @@ struct emulated_program {
   static std::size_t scratch_bytes(const fastgpu::detail::gpu_batch& batch) { return S::subtask_values_bytes(batch); }
   static int launch(const fastgpu::detail::gpu_batch& batch, void* stream)
   {
-    fake_gpu::enqueue_kernel(stream, [p = params{batch}, fold = batch.fold] { run(p, fold); });
+    const params p{batch};
+    if constexpr (S::launches_itself) {
+      fastgpu::cuda_context context{stream};
+      S::call_launches(p, context, {batch.job->shape, batch.shape, batch.begin, batch.end});
+    }
+    fake_gpu::enqueue_kernel(stream, [p, fold = batch.fold] { run(p, fold); });
     return 0;
   }
   static int merge_totals(const fastgpu::detail::gpu_totals& totals, void* stream)
@@ -41,7 +63,23 @@ struct emulated_program {
     }
     return 0;
   }
-  static constexpr fastgpu::detail::gpu_entry entry{1, S::by_element, &load, &scratch_bytes, &launch, &merge_totals};
+  static int merge_nodes(const fastgpu::detail::gpu_node_steps& steps, void* stream)
+  {
+    fake_gpu::enqueue_kernel(stream, [n = typename S::node_steps{steps}] {
+      for (std::int64_t i = 0; i < n.width; ++i) S::merge_nodes(n, i);
+    });
+    return 0;
+  }
+  static constexpr auto merges_nodes() -> decltype(&merge_nodes)
+  {
+    if constexpr (S::vectors && !S::order_free) {
+      return &merge_nodes;
+    } else {
+      return nullptr;
+    }
+  }
+  static constexpr fastgpu::detail::gpu_entry entry{1,       S::by_element, &load,         &scratch_bytes,
+                                                    &launch, &merge_totals, merges_nodes()};
 
  private:
   template <class Each>
@@ -59,7 +97,7 @@ struct emulated_program {
 
   static void merge(const typename S::totals& t, [[maybe_unused]] fold_kind fold)
   {
-    if constexpr (S::tallies) {
+    if constexpr (S::vectors) {
       for (std::int64_t i = 0; i < t.width; ++i) S::merge_elements(t, i);
     } else if (fold == fold_kind::single) {
       S::merge_values(t);
@@ -72,13 +110,15 @@ struct emulated_program {
   {
     if constexpr (S::by_team) run_teams(p);
     if constexpr (!S::reduces) {
-      if constexpr (!S::by_team) for_each(p, [&](const auto& at) { S::run_at(p, at); });
+      if constexpr (!S::launches_itself && !S::by_team) for_each(p, [&](const auto& at) { S::run_at(p, at); });
     } else if (fold == fold_kind::ordered) {
       run_ordered(p);
     } else if (fold == fold_kind::exact) {
       run_exact(p);
     } else if constexpr (S::tallies) {
       for_each(p, [&](const auto& at) { S::run_at(p, at, p.total); });
+    } else if constexpr (S::vectors) {
+      for (const std::uint64_t t : {0, 1, 2}) fold_vectors(p, t);
     } else {
       auto* total = static_cast<V*>(p.total);
       auto& present = *reinterpret_cast<std::uint32_t*>(static_cast<char*>(p.total) +
@@ -102,9 +142,21 @@ struct emulated_program {
     }
   }
 
+  /// One thread of so many that there are two shares, where there are two subtasks.
+  static void fold_vectors(const params& p, std::uint64_t first)
+  {
+    const auto width = static_cast<std::uint64_t>(p.width);
+    const auto shares = S::shares_of_vectors(p, 2 * width);
+    for (auto t = first; t < width * shares; t += 3) {
+      const auto i = static_cast<std::int64_t>(t % width);
+      auto& to = static_cast<V*>(p.total)[i];
+      to = p.op(to, S::fold_share(p, t / width, shares, i));
+    }
+  }
+
   static void run_exact([[maybe_unused]] const params& p)
   {
-    if constexpr (S::reduces && !S::tallies && fastgpu::detail::exact_state<typename S::operation>::supported) {
+    if constexpr (S::reduces && !S::vectors && fastgpu::detail::exact_state<typename S::operation>::supported) {
       auto& state = *static_cast<fastgpu::detail::exact_state<typename S::operation>*>(p.total);
       const auto plainly = [](std::int64_t& limb, std::int64_t by) { limb += by; };
       for_each(p, [&](const auto& at) { state.add(S::value_at(p, at), plainly); });
@@ -151,20 +203,20 @@ struct emulated_program {
         if constexpr (S::tallies) {
           S::tally_span(p, i);
         } else {
-          S::fold_span(p, i);
+          for (std::int64_t e = 0; e < S::stride(p); ++e) S::fold_span(p, i, e);
         }
       }
     }
   }
 };
 
-/// Takes every program but those that ask for a host_context.
+/// Takes every program but those that ask for a host_context and do not launch for themselves.
 struct emulated_backend {
   static constexpr const char* name = "cuda";
   template <class Program>
   static constexpr bool takes()
   {
-    return Program::gpu::form != fastgpu::detail::kernel_form::by_context;
+    return Program::gpu::launches_itself || Program::gpu::form != fastgpu::detail::kernel_form::by_context;
   }
   template <class Program>
   static constexpr const fastgpu::detail::gpu_entry* gpu_entry_of()

@@ -29,6 +29,7 @@ struct gpu_faults {
   std::uint64_t pinned_bytes = ~std::uint64_t{0};
   std::uint64_t lost_after = ~std::uint64_t{0};  ///< Operations of streams; then nothing works any more.
   std::uint64_t refused_call = ~std::uint64_t{0};  ///< The call, counted from 0, that is not carried out.
+  std::uint64_t refused_allocation = ~std::uint64_t{0};  ///< Counted from 0: there is no memory for that one.
   bool cannot_load = false;            ///< No program was built for this GPU.
 };
 
@@ -61,6 +62,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
     std::uint64_t calls = 0;         ///< That may be refused: those that enqueue, and checks of programs' own.
     std::uint64_t allocations = 0;
     std::uint64_t bytes_max = 0;
+    std::uint64_t bytes_out = 0;     ///< Copied in one piece from its memory to that of the host.
     std::uint64_t late_copies = 0;   ///< Copies to or from memory that had been released: defects.
   };
 
@@ -117,7 +119,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   {
     check_alive();
     const std::scoped_lock lock{mutex_};
-    if (bytes > faults_.memory_bytes - in_use_) {
+    if (asked_for_++ == faults_.refused_allocation || bytes > faults_.memory_bytes - in_use_) {
       throw gpu_error{gpu_error::kind::out_of_memory, "fake: no memory for " + std::to_string(bytes) + " bytes"};
     }
     return give(bytes, true);
@@ -126,7 +128,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   [[nodiscard]] void* allocate_pinned(std::size_t bytes) override
   {
     const std::scoped_lock lock{mutex_};
-    if (bytes > faults_.pinned_bytes - pinned_in_use_) {
+    if (asked_for_++ == faults_.refused_allocation || bytes > faults_.pinned_bytes - pinned_in_use_) {
       throw gpu_error{gpu_error::kind::out_of_memory, "fake: no pinned memory for " + std::to_string(bytes) + " bytes"};
     }
     return give(bytes, false);
@@ -137,7 +139,9 @@ class fake_gpu final : public fastgpu::detail::gpu {
   void copy(void* to, const void* from, std::size_t bytes, gpu_stream on) override
   {
     enqueue(on, [=, this] {
-      if (look_at(to) && look_at(from)) std::memcpy(to, from, bytes);
+      if (!look_at(to) || !look_at(from)) return;
+      std::memcpy(to, from, bytes);
+      if (is_own(from) && !is_own(to)) counts_.bytes_out += bytes;
     });
   }
   void copy(const fastgpu::detail::gpu_box_copy& box, gpu_stream on) override
@@ -246,6 +250,17 @@ class fake_gpu final : public fastgpu::detail::gpu {
     return !lent.released;
   }
 
+  /// Whether it lies in memory of the GPU's own.
+  bool is_own(const void* at)
+  {
+    const std::scoped_lock lock{mutex_};
+    auto after = memory_.upper_bound(const_cast<void*>(at));
+    if (after == memory_.begin()) return false;
+    const auto& [memory, lent] = *--after;
+    return lent.device && static_cast<const std::byte*>(at) - static_cast<const std::byte*>(memory) <
+                              static_cast<std::ptrdiff_t>(lent.bytes);
+  }
+
   struct block {
     std::uint64_t bytes = 0;
     bool device = false;
@@ -260,6 +275,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   std::map<void*, block, std::less<>> memory_;
   std::uint64_t in_use_ = 0;
   std::uint64_t pinned_in_use_ = 0;
+  std::uint64_t asked_for_ = 0;  // allocations, refused ones too
   counts counts_;
 };
 

@@ -19,11 +19,12 @@
 namespace support {
 
 struct gpu_under_test {
-  explicit gpu_under_test(const gpu_faults& faults = {}, fastgpu::device_id id = {})
+  explicit gpu_under_test(const gpu_faults& faults = {}, fastgpu::device_id id = {},
+                          const fastgpu::gpu_options& options = {})
   {
     auto made = std::make_unique<fake_gpu>(faults);
     gpu = made.get();
-    device = std::make_unique<fastgpu::detail::cuda_device>(id, std::move(made), "gpu");
+    device = std::make_unique<fastgpu::detail::cuda_device>(id, std::move(made), "gpu", options);
   }
 
   [[nodiscard]] std::unique_ptr<fastgpu::detail::device_session> open(const fastgpu::detail::job_data& job,

@@ -42,6 +42,14 @@ struct gpu_options {
   /// makes the communicator, which may take seconds; its memory is NCCL's own, beside memory_bytes_max. Without NCCL, or
   /// where it fails, everything goes over the host, and a warning says so.
   std::uint64_t reduce_bytes_min = 0;
+
+  /// Bytes of a vector from which on, in mode `ordered`, it stays in the memory of the GPU that computed it, which merges
+  /// siblings itself; the host gets what is left of them when a partial is sealed. For sums of numbers, and kernels that
+  /// declare portable_arithmetic: the bits are the same. 0: never.
+  ///
+  /// They take a quarter of the GPU's memory at most, or of memory_bytes_max; what has no room merges on the host. By
+  /// default from where on a copy and a merge on the host should take longer than a launch, about 5 us.
+  std::uint64_t resident_bytes_min = 32768;
 };
 
 /// How a cluster is made.

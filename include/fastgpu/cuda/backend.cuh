@@ -38,11 +38,12 @@ class cuda_program {
   /// A block's values or state lie in shared memory, of which a kernel has 48 KiB without asking.
   static constexpr std::size_t shared_bytes_max = 40000;
   static constexpr bool folds_singly = S::commutative && sizeof(V) * gpu_fold_threads<V> <= shared_bytes_max;
-  static constexpr bool tallies_atomically = sizeof(V) == 4 || sizeof(V) == 8;
+  static constexpr bool merges_atomically = sizeof(V) == 4 || sizeof(V) == 8;
+  static constexpr bool has_nodes = S::vectors && !S::order_free;
 
   static constexpr bool can_fold_exactly()
   {
-    if constexpr (S::reduces && !S::tallies && exact_state<typename S::operation>::supported) {
+    if constexpr (S::reduces && !S::vectors && exact_state<typename S::operation>::supported) {
       return sizeof(exact_state<typename S::operation>) <= shared_bytes_max;
     } else {
       return false;
@@ -64,12 +65,17 @@ class cuda_program {
     if constexpr (S::by_team) touch(&gpu_run_teams<S>);
     if constexpr (!S::reduces) {
       if constexpr (!S::launches_itself && !S::by_team) touch(&gpu_run<S>);
-    } else if constexpr (S::tallies) {
-      if constexpr (tallies_atomically) {
-        touch(&gpu_tally_total<S, true>);
-        touch(&gpu_tally_total<S, false>);
+    } else if constexpr (S::vectors) {
+      if constexpr (merges_atomically) {
+        if constexpr (S::tallies) {
+          touch(&gpu_tally_total<S, true>);
+          touch(&gpu_tally_total<S, false>);
+        } else {
+          touch(&gpu_fold_vectors<S>);
+        }
         touch(&gpu_merge_vectors<S>);
       }
+      if constexpr (has_nodes) touch(&gpu_merge_nodes<S>);
     } else {
       if constexpr (folds_singly) {
         touch(&gpu_fold_total<S>);
@@ -92,7 +98,7 @@ class cuda_program {
 
   static std::size_t scratch_bytes(const gpu_batch& batch)
   {
-    if (batch.fold == fold_kind::single && !S::tallies) {
+    if (batch.fold == fold_kind::single && !S::vectors) {
       return block_values_at(batch) + gpu_flags_offset<V>(batch.blocks) + batch.blocks;
     }
     return S::subtask_values_bytes(batch);
@@ -140,7 +146,7 @@ class cuda_program {
   static void launch_single([[maybe_unused]] const gpu_batch& batch, [[maybe_unused]] const params& p,
                             [[maybe_unused]] cudaStream_t on)
   {
-    if constexpr (S::tallies && !tallies_atomically) {
+    if constexpr (S::vectors && !merges_atomically) {
       refuse("on a GPU the elements of a vector reduction have 4 or 8 bytes, but in mode 'ordered'");
     } else if constexpr (S::tallies) {
       const auto bytes = sizeof(V) * static_cast<std::size_t>(p.width);
@@ -150,6 +156,9 @@ class cuda_program {
       } else {
         gpu_tally_total<S, false><<<blocks, gpu_threads, 0, on>>>(p);
       }
+    } else if constexpr (S::vectors) {
+      const auto elements = static_cast<std::uint64_t>(p.end - p.begin) * static_cast<std::uint64_t>(p.width);
+      gpu_fold_vectors<S><<<grid(batch, elements), gpu_threads, 0, on>>>(p);
     } else if constexpr (!folds_singly) {
       refuse("the value is too large for a GPU's shared memory; mode 'ordered' does without");
     } else {
@@ -184,7 +193,8 @@ class cuda_program {
         gpu_fold_subtasks<S><<<grid(batch, subtasks), gpu_threads, 0, on>>>(p);
       }
       if (S::tallies || p.subtask_values != p.span_values) {
-        gpu_fold_spans<S><<<grid(batch, S::span_count(p)), gpu_threads, 0, on>>>(p);
+        const auto per_span = static_cast<std::uint64_t>(S::tallies ? 1 : S::stride(p));
+        gpu_fold_spans<S><<<grid(batch, S::span_count(p) * per_span), gpu_threads, 0, on>>>(p);
       }
     }
   }
@@ -192,11 +202,10 @@ class cuda_program {
   static int merge_totals([[maybe_unused]] const gpu_totals& totals, [[maybe_unused]] void* stream)
   {
     [[maybe_unused]] const auto on = static_cast<cudaStream_t>(stream);
-    if constexpr (S::tallies && tallies_atomically) {
-      const auto wanted = (totals.job->width + gpu_threads - 1) / gpu_threads;
-      const auto blocks = static_cast<std::uint32_t>(std::clamp<std::int64_t>(wanted, 1, std::max(totals.blocks, 1u)));
-      gpu_merge_vectors<S><<<blocks, gpu_threads, 0, on>>>(typename S::totals{totals});
-    } else if constexpr (S::reduces && !S::tallies) {
+    if constexpr (S::vectors && merges_atomically) {
+      gpu_merge_vectors<S><<<grid(totals, static_cast<std::uint64_t>(totals.job->width)), gpu_threads, 0, on>>>(
+          typename S::totals{totals});
+    } else if constexpr (S::reduces && !S::vectors) {
       if (totals.fold == fold_kind::exact) {
         if constexpr (folds_exactly) gpu_merge_scalars<S, true><<<1, 1, 0, on>>>(typename S::totals{totals});
       } else {
@@ -204,6 +213,21 @@ class cuda_program {
       }
     }
     return done(cudaGetLastError());
+  }
+
+  static int merge_nodes(const gpu_node_steps& steps, void* stream)
+  {
+    const auto blocks = grid(steps, static_cast<std::uint64_t>(steps.job->width));
+    gpu_merge_nodes<S><<<blocks, gpu_threads, 0, static_cast<cudaStream_t>(stream)>>>(typename S::node_steps{steps});
+    return done(cudaGetLastError());
+  }
+  static constexpr auto merges_nodes() -> decltype(&merge_nodes)
+  {
+    if constexpr (has_nodes) {
+      return &merge_nodes;
+    } else {
+      return nullptr;
+    }
   }
 
   /// Blocks for gpu_for_each(): no more than fill the GPU, no fewer than one.
@@ -219,18 +243,21 @@ class cuda_program {
     return static_cast<std::uint32_t>(
         std::clamp<std::uint64_t>((wanted + threads - 1) / threads, 1, std::max(batch.blocks, 1u)));
   }
-  static std::uint32_t grid(const gpu_batch& batch, std::uint64_t threads)
+  /// @param what  Anything that says how many blocks fill the GPU.
+  template <class What>
+  static std::uint32_t grid(const What& what, std::uint64_t threads)
   {
     return static_cast<std::uint32_t>(
-        std::clamp<std::uint64_t>((threads + gpu_threads - 1) / gpu_threads, 1, std::max(batch.blocks, 1u)));
+        std::clamp<std::uint64_t>((threads + gpu_threads - 1) / gpu_threads, 1, std::max(what.blocks, 1u)));
   }
 
   static constexpr std::uint32_t kernel_count()
   {
     if constexpr (!S::reduces) return S::launches_itself ? 0 : 1;
     std::uint32_t count = S::by_team ? 1 : 0;
-    if (S::tallies) {
-      if (tallies_atomically) count += 3;  // the accumulator, in shared memory or not, and those of lanes into one
+    if (S::vectors) {
+      if (merges_atomically) count += S::tallies ? 3 : 2;  // the accumulator, of tallies in two ways, and lanes' into one
+      if (has_nodes) count += 1;
     } else {
       if (folds_singly) count += 2;
       if (folds_exactly) count += 3;
@@ -242,7 +269,8 @@ class cuda_program {
   static int done(cudaError_t status) { return static_cast<int>(status); }
 
  public:
-  static constexpr gpu_entry entry{kernel_count(), S::by_element, &load, &scratch_bytes, &launch, &merge_totals};
+  static constexpr gpu_entry entry{kernel_count(), S::by_element, &load, &scratch_bytes, &launch, &merge_totals,
+                                   merges_nodes()};
 };
 
 struct cuda_backend {

@@ -6,46 +6,12 @@
 #include <cuda_runtime_api.h>
 
 #include <fastgpu/config.hpp>
-#include <fastgpu/detail/shape.hpp>
-#include <fastgpu/ids.hpp>
-#include <fastgpu/index.hpp>
+#include <fastgpu/cuda/batch.hpp>
 
 /// @file
 /// What kernels get that launch their own work on a GPU.
 
 namespace fastgpu::inline v0 {
-
-/// The subtasks that a launch is for: consecutive ones. Kernels take it by value: `batch[blockIdx.x]`.
-template <int N>
-class cuda_batch {
- public:
-  /// The job's shape, with subtasks' bounds where the host and where the GPU reads them.
-  cuda_batch(const detail::flat_shape& on_host, const detail::flat_shape& on_gpu, std::uint32_t begin, std::uint32_t end)
-      : shape_{on_host}, bounds_on_gpu_{on_gpu.bounds}, begin_{begin}, end_{end}
-  {
-  }
-
-  [[nodiscard]] FASTGPU_HD std::uint32_t size() const noexcept { return end_ - begin_; }
-  [[nodiscard]] FASTGPU_HD std::uint32_t first_subtask() const noexcept { return begin_; }
-
-  /// The indices of the batch's `number`-th subtask. @pre number < size()
-  [[nodiscard]] FASTGPU_HD block<N> operator[](std::uint32_t number) const
-  {
-#if defined(__CUDA_ARCH__)
-    auto shape = shape_;
-    shape.bounds = bounds_on_gpu_;
-    return detail::block_of<N>(shape, begin_ + number);
-#else
-    return detail::block_of<N>(shape_, begin_ + number);
-#endif
-  }
-
- private:
-  detail::flat_shape shape_;
-  const std::int64_t* bounds_on_gpu_;
-  std::uint32_t begin_;
-  std::uint32_t end_;
-};
 
 /// Given to kernels that launch for themselves, once a batch:
 ///
@@ -54,7 +20,9 @@ class cuda_batch {
 ///
 /// a host function that enqueues work on stream() and returns without waiting for it. Its views are of memory that the
 /// GPU reaches; `values` is [batch.size()] uninitialised V on the GPU, to be filled with a value for each subtask, where
-/// the job reduces. What it throws fails the run. Beside it the kernel has another form of call for the host's cores.
+/// the job reduces. With `reduced(op, width)` it is [batch.size()][width], row-major, to be filled with a vector for each
+/// subtask, and stands for the tally, which is left out of the views. What it throws fails the run. Beside it the kernel
+/// has another form of call for the host's cores, with the tally.
 ///
 /// @par Threads  Belongs to the thread that drives the GPU, which is its current one.
 class cuda_context {

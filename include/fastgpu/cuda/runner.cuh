@@ -196,6 +196,19 @@ __global__ void __launch_bounds__(gpu_threads) gpu_tally_total(const __grid_cons
   }
 }
 
+/// Vectors that own launches have left for the batch's subtasks: a thread an element of a share of them.
+template <class S>
+__global__ void __launch_bounds__(gpu_threads) gpu_fold_vectors(const __grid_constant__ typename S::params p)
+{
+  const auto threads = std::uint64_t{gridDim.x} * blockDim.x;
+  const auto width = static_cast<std::uint64_t>(p.width);
+  const auto shares = S::shares_of_vectors(p, threads);
+  for (auto t = std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x; t < width * shares; t += threads) {
+    const auto i = static_cast<std::int64_t>(t % width);
+    atomic_merge(static_cast<typename S::value*>(p.total) + i, S::fold_share(p, t / width, shares, i), p.op);
+  }
+}
+
 // Mode `exact` --------------------------------------------------------------------------------------------------------
 
 /// A state for each block in shared memory, which all its threads add to, and which is added to the accumulator.
@@ -287,18 +300,29 @@ __global__ void __launch_bounds__(gpu_threads) gpu_fold_subtasks(const __grid_co
   }
 }
 
-/// A thread a span, over the values of its subtasks or, for tallies, over its subtasks.
+/// A thread a span, over the values of its subtasks or, for tallies, over its subtasks; of vectors a thread an element.
 template <class S>
 __global__ void __launch_bounds__(gpu_threads) gpu_fold_spans(const __grid_constant__ typename S::params p)
 {
-  const auto spans = S::span_count(p);
-  for (auto i = blockIdx.x * blockDim.x + threadIdx.x; i < spans; i += gridDim.x * blockDim.x) {
+  const auto threads = std::uint64_t{gridDim.x} * blockDim.x;
+  const auto per_span = static_cast<std::uint64_t>(S::tallies ? 1 : S::stride(p));
+  const auto n = S::span_count(p) * per_span;
+  for (auto t = std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x; t < n; t += threads) {
+    const auto span = static_cast<std::uint32_t>(t / per_span);
     if constexpr (S::tallies) {
-      S::tally_span(p, i);
+      S::tally_span(p, span);
     } else {
-      S::fold_span(p, i);
+      S::fold_span(p, span, static_cast<std::int64_t>(t % per_span));
     }
   }
+}
+
+/// Siblings in a forest: a thread an element, which goes through all steps.
+template <class S>
+__global__ void __launch_bounds__(gpu_threads) gpu_merge_nodes(const __grid_constant__ typename S::node_steps n)
+{
+  const auto threads = std::int64_t{gridDim.x} * blockDim.x;
+  for (auto i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n.width; i += threads) S::merge_nodes(n, i);
 }
 
 }  // namespace fastgpu::inline v0::detail

@@ -50,9 +50,27 @@ struct gpu_totals {
   std::uint32_t blocks = 1;          ///< Thread blocks that fill the GPU.
 };
 
+/// Of a forest in the GPU's memory, on values of [job->width] elements: left = op(left, right), or a move.
+struct gpu_node_step {
+  void* to = nullptr;                ///< The left one, where two merge.
+  const void* from = nullptr;
+  bool merges = false;
+};
+
+/// Steps in their order, each on what those before it have left.
+struct gpu_node_steps {
+  const job_data* job = nullptr;
+  const gpu_node_step* steps = nullptr;
+  std::uint32_t count = 0;           ///< At most gpu_node_steps_max.
+  std::uint32_t blocks = 1;          ///< Thread blocks that fill the GPU.
+};
+
+/// They lie in the parameters of a launch, which are 4 KiB on GPUs of every kind.
+inline constexpr std::uint32_t gpu_node_steps_max = 96;
+
 /// Everything returns an error of the GPU's own interface, 0 for none. The calling thread has chosen the GPU.
 struct gpu_entry {
-  /// Kernels that launch() and merge_totals() may launch: a compiler that left one out has miscompiled the program.
+  /// Kernels that launch(), merge_totals() and merge_nodes() may launch: a compiler that left one out has miscompiled the program.
   std::uint32_t kernels = 0;
   /// A thread works on an index at a time; else on a block, or the kernel launches for itself.
   bool index_is_thread = true;
@@ -65,6 +83,8 @@ struct gpu_entry {
   /// Enqueues the merging of all accumulators into the first, which leaves the others empty. An exact state comes out
   /// normalised. @pre  A batch was folded into one of them.
   int (*merge_totals)(const gpu_totals& totals, void* stream) = nullptr;
+  /// Enqueues steps of a forest. Null where values are no vectors that merge in order.
+  int (*merge_nodes)(const gpu_node_steps& steps, void* stream) = nullptr;
 };
 
 /// Where the accumulator of a scalar has its flags, 4 bytes each: whether it holds a value yet, 0 or 1, and how many

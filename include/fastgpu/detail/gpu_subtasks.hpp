@@ -3,12 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
-#include <fastgpu/aggregate/exact.hpp>
 #include <fastgpu/aggregate/ordered.hpp>
 #include <fastgpu/detail/gpu_entry.hpp>
+#include <fastgpu/detail/gpu_merges.hpp>
 #include <fastgpu/detail/kernel_form.hpp>
 #include <fastgpu/view.hpp>
 
@@ -76,9 +77,24 @@ struct reduction_types<vector_reduction<Op>> {
   using value = typename Op::value_type;
 };
 
+/// Numbers, from I on, of the arguments that are no tally.
+template <std::size_t I, class Numbers, class... Args>
+struct numbers_of_data {
+  using type = Numbers;
+};
+template <std::size_t I, std::size_t... Numbers, class First, class... Rest>
+struct numbers_of_data<I, std::index_sequence<Numbers...>, First, Rest...>
+    : numbers_of_data<I + 1, std::index_sequence<Numbers..., I>, Rest...> {
+};
+template <std::size_t I, std::size_t... Numbers, class Op, class... Rest>
+struct numbers_of_data<I, std::index_sequence<Numbers...>, tally_argument<Op>, Rest...>
+    : numbers_of_data<I + 1, std::index_sequence<Numbers...>, Rest...> {
+};
+
 /// A program on a GPU. Parameters of its launches, and its subtasks and their elements.
 template <int N, class Kernel, class Reduction, class... Args>
-struct gpu_subtasks {
+struct gpu_subtasks
+    : gpu_merges<typename reduction_types<Reduction>::operation, typename reduction_types<Reduction>::value> {
   using types = reduction_types<Reduction>;
   using operation = typename types::operation;
   using value = typename types::value;
@@ -86,11 +102,25 @@ struct gpu_subtasks {
   static constexpr int rank = N;
   static constexpr kernel_form form = form_of<N, Kernel, typename Args::view_type...>();
   static constexpr bool reduces = !std::is_same_v<Reduction, no_reduction>;
-  /// The kernel enqueues work of its own, which leaves a value for each subtask.
-  static constexpr bool launches_itself =
-      reduces
-          ? std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type..., value*>
-          : std::is_invocable_v<const Kernel&, cuda_context&, const cuda_batch<N>&, typename Args::view_type...>;
+  static constexpr bool vectors = reduces && !std::is_same_v<Reduction, value_reduction<operation, value>>;
+
+  /// What own launches get: a vector's values stand for the tally.
+  using launch_views = typename numbers_of_data<0, std::index_sequence<>, Args...>::type;
+  template <std::size_t I>
+  using argument_at = std::tuple_element_t<I, std::tuple<Args...>>;
+  template <std::size_t... I>
+  static constexpr bool can_launch(std::index_sequence<I...>)
+  {
+    using batch = cuda_batch<N>;
+    if constexpr (reduces) {
+      return std::is_invocable_v<const Kernel&, cuda_context&, const batch&, typename argument_at<I>::view_type...,
+                                 value*>;
+    } else {
+      return std::is_invocable_v<const Kernel&, cuda_context&, const batch&, typename argument_at<I>::view_type...>;
+    }
+  }
+  /// The kernel enqueues work of its own, which leaves a value or a vector for each subtask.
+  static constexpr bool launches_itself = can_launch(launch_views{});
   /// The threads of a block work on a subtask together.
   static constexpr bool by_team = !launches_itself && form == kernel_form::by_team;
   static constexpr std::size_t shared_bytes = team_bytes<Kernel>();
@@ -98,7 +128,7 @@ struct gpu_subtasks {
   static constexpr bool leaves_values = reduces && (launches_itself || by_team);
   static constexpr bool by_element =
       !launches_itself && (form == kernel_form::by_number || form == kernel_form::by_index);
-  static constexpr bool tallies = reduces && !std::is_same_v<Reduction, value_reduction<operation, value>>;
+  static constexpr bool tallies = vectors && !launches_itself;
   static constexpr bool reads_data = sizeof...(Args) > 0;
   static constexpr bool order_free = reduces && is_order_free<operation>();
   static constexpr bool commutative = order_free || is_commutative<operation>();
@@ -243,14 +273,14 @@ struct gpu_subtasks {
                             std::index_sequence<I...>)
   {
     if constexpr (reduces) {
-      p.kernel(context, batch, view<Args, I>(p, nullptr)..., static_cast<value*>(p.subtask_values));
+      p.kernel(context, batch, view<argument_at<I>, I>(p, nullptr)..., static_cast<value*>(p.subtask_values));
     } else {
-      p.kernel(context, batch, view<Args, I>(p, nullptr)...);
+      p.kernel(context, batch, view<argument_at<I>, I>(p, nullptr)...);
     }
   }
   static void call_launches(const params& p, cuda_context& context, const cuda_batch<N>& batch)
   {
-    call_launches(p, context, batch, std::index_sequence_for<Args...>{});
+    call_launches(p, context, batch, launch_views{});
   }
 
   // Subtasks --------------------------------------------------------------------------------------------------------
@@ -322,16 +352,42 @@ struct gpu_subtasks {
     return ((p.end - 1) >> p.shape.span_log2) + 1 - first_span(p);
   }
 
-  /// Folds the values of the batch's `number`-th span serially. @pre  All of its subtask_values are there.
-  FASTGPU_HD static void fold_span(const params& p, std::uint32_t number)
+  /// From one element of a vector among values to that of the next; 1 for scalars.
+  FASTGPU_HD static std::int64_t stride(const params& p) { return vectors ? p.width : 1; }
+
+  /// Folds element `i` of the values of the batch's subtasks [first, last) serially. @pre  They are there.
+  FASTGPU_HD static value fold_subtasks(const params& p, std::uint32_t first, std::uint32_t last, std::int64_t i)
+  {
+    const auto* values = static_cast<const value*>(p.subtask_values) + i;
+    value v = values[first * stride(p)];
+    for (auto s = first + 1; s < last; ++s) v = p.op(v, values[s * stride(p)]);
+    return v;
+  }
+
+  /// Element `i` of the batch's `number`-th span. @pre  All of its subtask_values are there.
+  FASTGPU_HD static void fold_span(const params& p, std::uint32_t number, std::int64_t i = 0)
   {
     const auto first = ((first_span(p) + number) << p.shape.span_log2) - p.begin;
     const auto size = std::uint32_t{1} << p.shape.span_log2;
-    const auto n = p.end - p.begin - first < size ? p.end - p.begin - first : size;
-    const auto* values = static_cast<const value*>(p.subtask_values) + first;
-    value v = values[0];
-    for (std::uint32_t i = 1; i < n; ++i) v = p.op(v, values[i]);
-    static_cast<value*>(p.span_values)[number] = v;
+    const auto last = p.end - p.begin - first < size ? p.end - p.begin : first + size;
+    static_cast<value*>(p.span_values)[number * stride(p) + i] = fold_subtasks(p, first, last, i);
+  }
+
+  /// Shares of the batch's subtasks when `threads` threads fold an element of a share each. At least 1, and no more than
+  /// there are subtasks. @pre  vectors
+  FASTGPU_HD static std::uint64_t shares_of_vectors(const params& p, std::uint64_t threads)
+  {
+    const std::uint64_t subtasks = p.end - p.begin;
+    const auto shares = threads / static_cast<std::uint64_t>(p.width);
+    return shares < 1 ? 1 : shares < subtasks ? shares : subtasks;
+  }
+
+  /// Element `i` of one of `shares` shares. @pre  As for fold_subtasks().
+  FASTGPU_HD static value fold_share(const params& p, std::uint64_t share, std::uint64_t shares, std::int64_t i)
+  {
+    const std::uint64_t n = p.end - p.begin;
+    return fold_subtasks(p, static_cast<std::uint32_t>(n * share / shares),
+                         static_cast<std::uint32_t>(n * (share + 1) / shares), i);
   }
 
   /// The batch's `number`-th span of a tally: each subtask counts into a fresh vector, the span's vectors merge
@@ -350,73 +406,6 @@ struct gpu_subtasks {
       if (s == first) continue;
       for (std::int64_t i = 0; i < p.width; ++i) span_value[i] = p.op(span_value[i], subtask_value[i]);
     }
-  }
-
-  // Accumulators ----------------------------------------------------------------------------------------------------
-
-  /// What every thread gets that merges them.
-  struct totals {
-    unsigned char* first;
-    std::size_t stride;
-    std::uint32_t count;
-    std::int64_t width;
-    operation op;
-
-    explicit totals(const gpu_totals& t)
-        : first{static_cast<unsigned char*>(t.first)},
-          stride{t.stride},
-          count{t.count},
-          width{t.job->width},
-          op{params::operation_of(t.job->operation)}
-    {
-    }
-    template <class T>
-    FASTGPU_HD T* at(std::uint32_t number) const
-    {
-      return reinterpret_cast<T*>(first + number * stride);
-    }
-  };
-
-  /// Element `i` of all into that of the first; the others have the identity then. @pre  tallies
-  FASTGPU_HD static void merge_elements(const totals& t, std::int64_t i)
-  {
-    auto& to = t.template at<value>(0)[i];
-    for (std::uint32_t n = 1; n < t.count; ++n) {
-      auto& from = t.template at<value>(n)[i];
-      to = t.op(to, from);
-      from = operation::identity();
-    }
-  }
-
-  /// The values that are there into the first; the others have none then. @pre  !tallies
-  FASTGPU_HD static void merge_values(const totals& t)
-  {
-    const auto flag = [&](std::uint32_t n) {
-      return reinterpret_cast<std::uint32_t*>(t.template at<unsigned char>(n) + gpu_present_offset(sizeof(value)));
-    };
-    auto& to = *t.template at<value>(0);
-    for (std::uint32_t n = 1; n < t.count; ++n) {
-      if (*flag(n) == 0) continue;
-      const auto& from = *t.template at<value>(n);
-      to = *flag(0) != 0 ? t.op(to, from) : from;
-      *flag(0) = 1;
-      *flag(n) = 0;
-    }
-  }
-
-  /// The states into the first, normalised; the others are 0 then.
-  FASTGPU_HD static void merge_states(const totals& t)
-  {
-    using state = exact_state<operation>;
-    auto& to = *t.template at<state>(0);
-    to.normalize();
-    for (std::uint32_t n = 1; n < t.count; ++n) {
-      auto& from = *t.template at<state>(n);
-      from.normalize();
-      to.add(from);
-      from = state{};
-    }
-    to.normalize();
   }
 
   /// Bytes at gpu_batch::scratch that subtask_values takes.
