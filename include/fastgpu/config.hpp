@@ -11,6 +11,11 @@
 #define FASTGPU_HD
 #endif
 
+/// Set where code for a GPU is compiled. Tests set it for code of host threads that stand for a GPU's.
+#if defined(__CUDA_ARCH__) || defined(FASTGPU_DETAIL_EMULATED_CUDA)
+#define FASTGPU_DETAIL_ON_GPU
+#endif
+
 /// Before a FASTGPU_HD template that calls what it is given: that may be a host function, where the template is called
 /// on the host.
 #if defined(__CUDACC__)

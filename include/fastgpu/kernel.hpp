@@ -26,7 +26,7 @@ class tally {
   /// Merges `value` into element `at`. @pre 0 <= at < width().
   FASTGPU_HD constexpr void merge(std::int64_t at, const value_type& value) const
   {
-#if defined(__CUDA_ARCH__)
+#if defined(FASTGPU_DETAIL_ON_GPU)
     if constexpr (sizeof(value_type) == 4 || sizeof(value_type) == 8) {
       detail::atomic_merge(values_ + at, value, *op_);
       return;

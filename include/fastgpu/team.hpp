@@ -45,7 +45,7 @@ class team {
   /// This thread's number, from 0 to size() - 1.
   [[nodiscard]] FASTGPU_HD int rank() const
   {
-#if defined(__CUDA_ARCH__)
+#if defined(FASTGPU_DETAIL_ON_GPU)
     return static_cast<int>(threadIdx.x);
 #else
     return rank_;
@@ -53,7 +53,7 @@ class team {
   }
   [[nodiscard]] FASTGPU_HD int size() const
   {
-#if defined(__CUDA_ARCH__)
+#if defined(FASTGPU_DETAIL_ON_GPU)
     return static_cast<int>(blockDim.x);
 #else
     return size_;
@@ -63,7 +63,7 @@ class team {
   /// Waits until all threads are here. @pre  All of them come here, or none.
   FASTGPU_HD void sync() const
   {
-#if defined(__CUDA_ARCH__)
+#if defined(FASTGPU_DETAIL_ON_GPU)
     __syncthreads();
 #else
     if (arrive_ != nullptr) arrive_(barrier_);

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -9,7 +7,7 @@
 
 #include <fastgpu/cuda/context.hpp>
 #include <fastgpu/cuda/devices.hpp>
-#include <fastgpu/cuda/runner.cuh>
+#include <fastgpu/cuda/program.cuh>
 #include <fastgpu/register.hpp>
 
 /// @file
@@ -30,247 +28,35 @@ constexpr bool is_gpu_kernel()
   }
 }
 
-/// A program's launches.
-template <class S>
-class cuda_program {
-  using params = typename S::params;
-  using V = typename S::value;
-  /// A block's values or state lie in shared memory, of which a kernel has 48 KiB without asking.
-  static constexpr std::size_t shared_bytes_max = 40000;
-  static constexpr bool folds_singly = S::commutative && sizeof(V) * gpu_fold_threads<V> <= shared_bytes_max;
-  static constexpr bool merges_atomically = sizeof(V) == 4 || sizeof(V) == 8;
-  static constexpr bool has_nodes = S::vectors && !S::order_free;
-
-  static constexpr bool can_fold_exactly()
+/// Kernels on the calling thread's GPU. What returns an int returns a cudaError_t.
+struct cuda_runtime {
+  template <class... Parameters, class... Arguments>
+  static void launch(void (*kernel)(Parameters...), std::uint32_t blocks, std::uint32_t threads, void* stream,
+                     const Arguments&... arguments)
   {
-    if constexpr (S::reduces && !S::vectors && exact_state<typename S::operation>::supported) {
-      return sizeof(exact_state<typename S::operation>) <= shared_bytes_max;
-    } else {
-      return false;
+    kernel<<<blocks, threads, 0, static_cast<cudaStream_t>(stream)>>>(arguments...);
+  }
+  static int last_error() { return static_cast<int>(cudaGetLastError()); }
+
+  static int load(const void* kernel)
+  {
+    cudaFuncAttributes attributes;
+    return static_cast<int>(cudaFuncGetAttributes(&attributes, kernel));
+  }
+
+  /// What the kernel of program `S` launches itself. Throws for what any GPU would refuse.
+  template <class S>
+  static int launch_own(const typename S::params& p, const gpu_batch& batch, void* stream)
+  {
+    cuda_context context{batch.ordinal, static_cast<cudaStream_t>(stream), static_cast<cudaMemPool_t>(batch.memory_pool)};
+    S::call_launches(p, context, cuda_batch<S::rank>{batch.job->shape, batch.shape, batch.begin, batch.end});
+    const auto status = cudaGetLastError();
+    if (status == cudaErrorInvalidConfiguration || status == cudaErrorInvalidValue ||
+        status == cudaErrorLaunchOutOfResources || status == cudaErrorInvalidResourceHandle) {
+      throw std::runtime_error{std::string{"what it launched itself: "} + cudaGetErrorName(status)};
     }
+    return static_cast<int>(status);
   }
-  static constexpr bool folds_exactly = can_fold_exactly();
-
-  /// What a mode needs that this program has no kernel for: tells it as a kernel's failure, since no GPU could do it.
-  [[noreturn]] static void refuse(const char* why) { throw std::runtime_error{why}; }
-
-  /// All kernels, so that none is loaded in the middle of a run: that may wait for everything on the GPU.
-  static int load()
-  {
-    int status = 0;
-    const auto touch = [&](auto* kernel) {
-      cudaFuncAttributes attributes;
-      if (status == 0) status = done(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel)));
-    };
-    if constexpr (S::by_team) touch(&gpu_run_teams<S>);
-    if constexpr (!S::reduces) {
-      if constexpr (!S::launches_itself && !S::by_team) touch(&gpu_run<S>);
-    } else if constexpr (S::vectors) {
-      if constexpr (merges_atomically) {
-        if constexpr (S::tallies) {
-          touch(&gpu_tally_total<S, true>);
-          touch(&gpu_tally_total<S, false>);
-        } else {
-          touch(&gpu_fold_vectors<S>);
-        }
-        touch(&gpu_merge_vectors<S>);
-      }
-      if constexpr (has_nodes) touch(&gpu_merge_nodes<S>);
-    } else {
-      if constexpr (folds_singly) {
-        touch(&gpu_fold_total<S>);
-        touch(&gpu_merge_scalars<S, false>);
-      }
-      if constexpr (folds_exactly) {
-        touch(&gpu_fold_exact<S>);
-        touch(&gpu_normalize_exact<S>);
-        touch(&gpu_merge_scalars<S, true>);
-      }
-      if constexpr (!S::order_free && S::by_lanes) touch(&gpu_fold_lanes<S>);
-      if constexpr (!S::order_free && !S::by_lanes && !S::leaves_values) touch(&gpu_fold_subtasks<S>);
-    }
-    if constexpr (S::reduces && !S::order_free) touch(&gpu_fold_spans<S>);
-    return status;
-  }
-
-  /// The values of subtasks first, then those of blocks.
-  static std::size_t block_values_at(const gpu_batch& batch) { return (S::subtask_values_bytes(batch) + 255) / 256 * 256; }
-
-  static std::size_t scratch_bytes(const gpu_batch& batch)
-  {
-    if (batch.fold == fold_kind::single && !S::vectors) {
-      return block_values_at(batch) + gpu_flags_offset<V>(batch.blocks) + batch.blocks;
-    }
-    return S::subtask_values_bytes(batch);
-  }
-
-  static int launch(const gpu_batch& batch, void* stream)
-  {
-    const params p{batch};
-    const auto on = static_cast<cudaStream_t>(stream);
-    if constexpr (S::launches_itself) {
-      cuda_context context{batch.ordinal, on, static_cast<cudaMemPool_t>(batch.memory_pool)};
-      S::call_launches(p, context, cuda_batch<S::rank>{batch.job->shape, batch.shape, batch.begin, batch.end});
-      const auto status = cudaGetLastError();
-      if (is_mistake(status)) {
-        throw std::runtime_error{std::string{"what it launched itself: "} + cudaGetErrorName(status)};
-      }
-      if (status != cudaSuccess) return done(status);
-    }
-    if constexpr (S::by_team) {
-      const std::uint64_t subtasks = p.end - p.begin;
-      gpu_run_teams<S><<<grid(batch, subtasks * gpu_threads), gpu_threads, 0, on>>>(p);
-    }
-    if constexpr (!S::reduces) {
-      if constexpr (!S::launches_itself && !S::by_team) {
-        gpu_run<S><<<blocks_for(batch, p, gpu_threads), gpu_threads, 0, on>>>(p);
-      }
-    } else {
-      switch (batch.fold) {
-        case fold_kind::none: break;
-        case fold_kind::single: launch_single(batch, p, on); break;
-        case fold_kind::exact: launch_exact(batch, p, on); break;
-        case fold_kind::ordered: launch_ordered(batch, p, on); break;
-      }
-    }
-    return done(cudaGetLastError());
-  }
-
-  /// Of whoever launched: any GPU would refuse it.
-  static bool is_mistake(cudaError_t status)
-  {
-    return status == cudaErrorInvalidConfiguration || status == cudaErrorInvalidValue ||
-           status == cudaErrorLaunchOutOfResources || status == cudaErrorInvalidResourceHandle;
-  }
-
-  static void launch_single([[maybe_unused]] const gpu_batch& batch, [[maybe_unused]] const params& p,
-                            [[maybe_unused]] cudaStream_t on)
-  {
-    if constexpr (S::vectors && !merges_atomically) {
-      refuse("on a GPU the elements of a vector reduction have 4 or 8 bytes, but in mode 'ordered'");
-    } else if constexpr (S::tallies) {
-      const auto bytes = sizeof(V) * static_cast<std::size_t>(p.width);
-      const auto blocks = blocks_for(batch, p, gpu_threads);
-      if (bytes <= gpu_shared_tally_bytes) {
-        gpu_tally_total<S, true><<<blocks, gpu_threads, bytes, on>>>(p);
-      } else {
-        gpu_tally_total<S, false><<<blocks, gpu_threads, 0, on>>>(p);
-      }
-    } else if constexpr (S::vectors) {
-      const auto elements = static_cast<std::uint64_t>(p.end - p.begin) * static_cast<std::uint64_t>(p.width);
-      gpu_fold_vectors<S><<<grid(batch, elements), gpu_threads, 0, on>>>(p);
-    } else if constexpr (!folds_singly) {
-      refuse("the value is too large for a GPU's shared memory; mode 'ordered' does without");
-    } else {
-      constexpr auto threads = gpu_fold_threads<V>;
-      const auto blocks = blocks_for(batch, p, threads);
-      auto* block_values = static_cast<char*>(batch.scratch) + block_values_at(batch);
-      gpu_fold_total<S><<<blocks, threads, 0, on>>>(p, block_values);
-    }
-  }
-
-  static void launch_exact([[maybe_unused]] const gpu_batch& batch, [[maybe_unused]] const params& p,
-                           [[maybe_unused]] cudaStream_t on)
-  {
-    if constexpr (folds_exactly) {
-      gpu_fold_exact<S><<<blocks_for(batch, p, gpu_threads), gpu_threads, 0, on>>>(p);
-      // A block counts as one addition; many more are allowed, see superaccumulator::adds_before_normalize.
-      constexpr std::uint32_t launches_between = 4096;
-      if (batch.launches % launches_between == 0) gpu_normalize_exact<S><<<1, 1, 0, on>>>(p);
-    } else {
-      refuse("the exact state is too large for a GPU's shared memory");
-    }
-  }
-
-  static void launch_ordered([[maybe_unused]] const gpu_batch& batch, [[maybe_unused]] const params& p,
-                             [[maybe_unused]] cudaStream_t on)
-  {
-    if constexpr (!S::order_free) {
-      const std::uint64_t subtasks = p.end - p.begin;
-      if constexpr (S::by_lanes) {
-        gpu_fold_lanes<S><<<grid(batch, subtasks * p.threads_a_subtask), gpu_threads, 0, on>>>(p);
-      } else if constexpr (!S::tallies && !S::leaves_values) {
-        gpu_fold_subtasks<S><<<grid(batch, subtasks), gpu_threads, 0, on>>>(p);
-      }
-      if (S::tallies || p.subtask_values != p.span_values) {
-        const auto per_span = static_cast<std::uint64_t>(S::tallies ? 1 : S::stride(p));
-        gpu_fold_spans<S><<<grid(batch, S::span_count(p) * per_span), gpu_threads, 0, on>>>(p);
-      }
-    }
-  }
-
-  static int merge_totals([[maybe_unused]] const gpu_totals& totals, [[maybe_unused]] void* stream)
-  {
-    [[maybe_unused]] const auto on = static_cast<cudaStream_t>(stream);
-    if constexpr (S::vectors && merges_atomically) {
-      gpu_merge_vectors<S><<<grid(totals, static_cast<std::uint64_t>(totals.job->width)), gpu_threads, 0, on>>>(
-          typename S::totals{totals});
-    } else if constexpr (S::reduces && !S::vectors) {
-      if (totals.fold == fold_kind::exact) {
-        if constexpr (folds_exactly) gpu_merge_scalars<S, true><<<1, 1, 0, on>>>(typename S::totals{totals});
-      } else {
-        if constexpr (folds_singly) gpu_merge_scalars<S, false><<<1, 1, 0, on>>>(typename S::totals{totals});
-      }
-    }
-    return done(cudaGetLastError());
-  }
-
-  static int merge_nodes(const gpu_node_steps& steps, void* stream)
-  {
-    const auto blocks = grid(steps, static_cast<std::uint64_t>(steps.job->width));
-    gpu_merge_nodes<S><<<blocks, gpu_threads, 0, static_cast<cudaStream_t>(stream)>>>(typename S::node_steps{steps});
-    return done(cudaGetLastError());
-  }
-  static constexpr auto merges_nodes() -> decltype(&merge_nodes)
-  {
-    if constexpr (has_nodes) {
-      return &merge_nodes;
-    } else {
-      return nullptr;
-    }
-  }
-
-  /// Blocks for gpu_for_each(): no more than fill the GPU, no fewer than one.
-  static std::uint32_t blocks_for(const gpu_batch& batch, const params& p, std::uint64_t threads)
-  {
-    const std::uint64_t subtasks = p.end - p.begin;
-    auto wanted = subtasks;
-    if constexpr (S::by_element && S::rank == 1) {
-      wanted = subtasks * batch.largest_subtask;
-    } else if constexpr (S::by_element) {
-      wanted = subtasks * p.threads_a_subtask;
-    }
-    return static_cast<std::uint32_t>(
-        std::clamp<std::uint64_t>((wanted + threads - 1) / threads, 1, std::max(batch.blocks, 1u)));
-  }
-  /// @param what  Anything that says how many blocks fill the GPU.
-  template <class What>
-  static std::uint32_t grid(const What& what, std::uint64_t threads)
-  {
-    return static_cast<std::uint32_t>(
-        std::clamp<std::uint64_t>((threads + gpu_threads - 1) / gpu_threads, 1, std::max(what.blocks, 1u)));
-  }
-
-  static constexpr std::uint32_t kernel_count()
-  {
-    if constexpr (!S::reduces) return S::launches_itself ? 0 : 1;
-    std::uint32_t count = S::by_team ? 1 : 0;
-    if (S::vectors) {
-      if (merges_atomically) count += S::tallies ? 3 : 2;  // the accumulator, of tallies in two ways, and lanes' into one
-      if (has_nodes) count += 1;
-    } else {
-      if (folds_singly) count += 2;
-      if (folds_exactly) count += 3;
-      if (!S::order_free && !S::leaves_values) count += 1;  // the subtasks
-    }
-    return S::order_free ? count : count + 1;  // the spans
-  }
-
-  static int done(cudaError_t status) { return static_cast<int>(status); }
-
- public:
-  static constexpr gpu_entry entry{kernel_count(), S::by_element, &load, &scratch_bytes, &launch, &merge_totals,
-                                   merges_nodes()};
 };
 
 struct cuda_backend {
@@ -291,7 +77,7 @@ struct cuda_backend {
   template <class Program>
   static constexpr const gpu_entry* gpu_entry_of()
   {
-    return &cuda_program<typename Program::gpu>::entry;
+    return &gpu_program<typename Program::gpu, cuda_runtime>::entry;
   }
 };
 

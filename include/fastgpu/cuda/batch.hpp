@@ -28,7 +28,7 @@ class cuda_batch {
   /// The indices of the batch's `number`-th subtask. @pre number < size()
   [[nodiscard]] FASTGPU_HD block<N> operator[](std::uint32_t number) const
   {
-#if defined(__CUDA_ARCH__)
+#if defined(FASTGPU_DETAIL_ON_GPU)
     auto shape = shape_;
     shape.bounds = bounds_on_gpu_;
     return detail::block_of<N>(shape, begin_ + number);

@@ -3,8 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <cuda_runtime_api.h>
-
 #include <fastgpu/detail/gpu_subtasks.hpp>
 
 /// @file
@@ -24,7 +22,7 @@ inline constexpr unsigned gpu_fold_threads = sizeof(V) <= 64 ? 256 : sizeof(V) <
 inline constexpr std::size_t gpu_shared_tally_bytes = 16384;
 
 /// Room for values in shared memory, which has no constructors.
-template <class V, unsigned Count>
+template <class V, std::size_t Count>
 struct gpu_shared {
   alignas(16) alignas(V) unsigned char bytes[Count * sizeof(V)];
   __device__ V* data() { return reinterpret_cast<V*>(bytes); }
@@ -95,8 +93,12 @@ __global__ void __launch_bounds__(gpu_threads) gpu_run(const __grid_constant__ t
 template <class S>
 __global__ void __launch_bounds__(gpu_threads) gpu_run_teams(const __grid_constant__ typename S::params p)
 {
-  __shared__ alignas(64) std::byte shared[S::shared_bytes > 0 ? S::shared_bytes : 1];
-  const team mine{shared};
+  struct alignas(64) cell {
+    std::byte bytes[64];
+  };
+  constexpr auto cells = S::shared_bytes == 0 ? 1 : (S::shared_bytes + sizeof(cell) - 1) / sizeof(cell);
+  __shared__ gpu_shared<cell, cells> shared;
+  const team mine{shared.data()->bytes};
   for (auto s = std::uint64_t{p.begin} + blockIdx.x; s < p.end; s += gridDim.x) {
     S::run_team(p, mine, block_of<S::rank>(p.shape, static_cast<std::uint32_t>(s)));
     __syncthreads();  // before the next subtask takes the memory
@@ -107,7 +109,7 @@ __global__ void __launch_bounds__(gpu_threads) gpu_run_teams(const __grid_consta
 
 /// Where blocks leave their values: [blocks] values, then [blocks] flags.
 template <class V>
-__host__ __device__ constexpr std::size_t gpu_flags_offset(std::uint32_t blocks)
+FASTGPU_HD constexpr std::size_t gpu_flags_offset(std::uint32_t blocks)
 {
   return (sizeof(V) * blocks + 15) / 16 * 16;
 }
@@ -182,8 +184,8 @@ __global__ void __launch_bounds__(gpu_threads) gpu_tally_total(const __grid_cons
 {
   using V = typename S::value;
   if constexpr (Shared) {
-    extern __shared__ __align__(16) unsigned char shared_bytes[];
-    auto* counts = reinterpret_cast<V*>(shared_bytes);
+    __shared__ gpu_shared<V, gpu_shared_tally_bytes / sizeof(V)> shared;
+    auto* counts = shared.data();
     for (auto i = threadIdx.x; i < p.width; i += blockDim.x) counts[i] = S::operation::identity();
     __syncthreads();
     gpu_for_each<S>(p, [&](const auto& at) { S::run_at(p, at, counts); });

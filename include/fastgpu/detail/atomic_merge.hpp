@@ -1,6 +1,8 @@
 #pragma once
 
-#if defined(__CUDACC__)
+#include <fastgpu/config.hpp>
+
+#if defined(__CUDACC__) || defined(FASTGPU_DETAIL_EMULATED_CUDA)
 
 #include <cstdint>
 #include <cstring>
@@ -12,6 +14,16 @@
 /// Merging into memory that other threads of the GPU merge into at the same time. Empty but for nvcc.
 
 namespace fastgpu::inline v0::detail {
+
+template <class Word>
+__device__ Word atomic_load(const Word* at)
+{
+#if defined(__CUDACC__)
+  return *static_cast<const volatile Word*>(at);
+#else
+  return __atomic_load_n(at, __ATOMIC_RELAXED);
+#endif
+}
 
 /// *at = op(*at, value), in one step for all threads of the GPU. Of 4 or 8 bytes: no GPU does more in one.
 template <class Op, class V>
@@ -26,7 +38,7 @@ __device__ void atomic_merge(V* at, const V& value, const Op& op)
   } else {
     using word = std::conditional_t<sizeof(V) == 4, unsigned, unsigned long long>;
     auto* words = reinterpret_cast<word*>(at);
-    auto seen = *reinterpret_cast<volatile word*>(words);
+    auto seen = atomic_load(words);
     for (;;) {
       V old;
       memcpy(&old, &seen, sizeof old);

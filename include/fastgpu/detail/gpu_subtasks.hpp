@@ -226,8 +226,8 @@ struct gpu_subtasks
   }
 
   template <std::size_t... I>
-  FASTGPU_HD static decltype(auto) call_block(const params& p, const block<N>& b, void* tallied,
-                                              std::index_sequence<I...>)
+  FASTGPU_HD static decltype(auto) call_block(const params& p, const block<N>& b,
+                                              [[maybe_unused]] void* tallied, std::index_sequence<I...>)
   {
     return p.kernel(b, view<Args, I>(p, tallied)...);
   }

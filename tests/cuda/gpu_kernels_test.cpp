@@ -1,0 +1,300 @@
+#include "support/threaded_backend.hpp"  // first: these jobs have the kernels of GPUs
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/fake_gpu_kind.hpp"
+#include "support/splitmix.hpp"
+
+/// @file
+/// The kernels of <fastgpu/cuda/runner.cuh> and their launches, on threads of the host, against the host's own loops.
+
+namespace {
+
+using fastgpu::by_size;
+using fastgpu::extents;
+using fastgpu::index;
+using fastgpu::make_job;
+using fastgpu::reduced;
+using fastgpu::reduction;
+using fastgpu::space;
+using fastgpu::sum;
+using support::mix;
+
+/// A double over many powers of two: additions in another order give other bits.
+double rough(std::uint64_t i)
+{
+  const auto bits = mix(i + 1);
+  return std::ldexp(static_cast<double>(static_cast<std::int64_t>(bits) >> 11), static_cast<int>(bits % 61) - 80);
+}
+
+struct doubles {
+  double operator()(std::uint64_t i) const { return rough(i); }
+};
+
+/// The value on the GPU, in batches of some sizes, is that of the host, bit by bit.
+template <class Job>
+void expect_same(const Job& job, reduction mode = reduction::ordered)
+{
+  fastgpu::cluster cores{"host:1"};
+  auto on_cores = fastgpu::execute(cores, job, {.reduction = mode});
+  const auto expected = fastgpu::aggregate(on_cores).get();
+  using fastgpu::batching;
+  for (const auto batches : {batching::fixed(5), batching::fixed(1'000'000)}) {
+    fastgpu::cluster gpu{"fakegpu:3"};
+    fastgpu::run_options options;
+    options.reduction = mode;
+    options.batches = batches;
+    auto run = fastgpu::execute(gpu, job, options);
+    const auto value = fastgpu::aggregate(run);
+    ASSERT_EQ(value.summary().devices.front().name, "fakegpu:3");
+    if constexpr (requires { value.get().size(); }) {
+      EXPECT_EQ(value.get(), expected);
+    } else {
+      EXPECT_EQ(std::memcmp(&value.get(), &expected, sizeof expected), 0) << fastgpu::to_string(mode);
+    }
+  }
+}
+
+TEST(GpuKernels, FoldOneValueOverBlocks)
+{
+  const auto integer = [](std::uint64_t i) { return mix(i); };
+  for (const std::int64_t n : {1, 2, 255, 256, 257, 3000}) {
+    expect_same(make_job(space(n, by_size{n < 10 ? 1 : n / 9}), integer, reduced(sum<std::uint64_t>{})));
+    expect_same(make_job(space(n, by_size{n < 10 ? 1 : n / 9}), integer, reduced(fastgpu::minimum<std::uint64_t>{})));
+  }
+}
+
+TEST(GpuKernels, FoldLanesInOrder)
+{
+  for (const std::int64_t n : {1, 2, 255, 256, 257, 5000}) {
+    for (const std::int64_t granule : {1, 7, 300, 2000}) {
+      if (n / granule > 60 || (n < 200 && granule > 7)) continue;
+      expect_same(make_job(space(n, by_size{granule}), doubles{}, reduced(sum<double>{})));
+    }
+  }
+  expect_same(make_job(space(140 * 256, by_size{256}), doubles{}, reduced(sum<double>{})));  // some blocks have two
+}
+
+TEST(GpuKernels, FoldTilesOfTwoAndThreeDimensions)
+{
+  const auto flat = [](index<2> at) { return rough(static_cast<std::uint64_t>(at[0] * 1000 + at[1])); };
+  const auto deep = [](index<3> at) { return mix(static_cast<std::uint64_t>((at[0] * 50 + at[1]) * 50 + at[2])); };
+  expect_same(make_job(space(extents{31, 53}, by_size{7, 11}), flat, reduced(sum<double>{})));
+  expect_same(make_job(space(extents{13, 17, 19}, by_size{5, 6, 7}), deep, reduced(sum<std::uint64_t>{})));
+}
+
+TEST(GpuKernels, FoldExactly)
+{
+  for (const std::int64_t granule : {1, 30, 1000}) {
+    expect_same(make_job(space(granule == 1 ? 40 : 3000, by_size{granule}), doubles{}, reduced(sum<double>{})),
+                reduction::exact);
+  }
+}
+
+/// Integers modulo 2^64 under x -> a x + b: associative and anything but commutative.
+struct affine {
+  std::uint64_t a = 1, b = 0;
+};
+struct compose {
+  using value_type = affine;
+  static constexpr const char* name = "compose";
+  affine operator()(const affine& l, const affine& r) const { return {l.a * r.a, l.b * r.a + r.b}; }
+};
+
+TEST(GpuKernels, FoldWhatDoesNotCommute)
+{
+  const auto maps = [](std::uint64_t i) { return affine{mix(i) | 1, i}; };
+  const auto blocks = [](fastgpu::block<1> b) { return affine{mix(b.subtask) | 1, b.subtask}; };
+  expect_same(make_job(space(2000, by_size{33}), maps, reduced(compose{})));
+  expect_same(make_job(space(60, by_size{1}), maps, reduced(compose{})));
+  expect_same(make_job(space(2000, by_size{33}), blocks, reduced(compose{})));
+}
+
+/// 512 bytes: blocks of fewer threads, and no lanes.
+struct large {
+  std::uint64_t part[64] = {};
+};
+struct add_large {
+  using value_type = large;
+  static constexpr const char* name = "add_large";
+  static constexpr bool commutative = true;
+  large operator()(const large& l, const large& r) const
+  {
+    large s;
+    for (int i = 0; i < 64; ++i) s.part[i] = l.part[i] + r.part[i];
+    return s;
+  }
+};
+
+TEST(GpuKernels, FoldLargeValues)
+{
+  const auto fill = [](std::uint64_t i) {
+    large v;
+    for (int k = 0; k < 64; ++k) v.part[k] = mix(i * 64 + static_cast<std::uint64_t>(k));
+    return v;
+  };
+  for (const auto mode : {reduction::ordered, reduction::fast}) {
+    expect_same(make_job(space(500, by_size{40}), fill, reduced(add_large{})), mode);
+  }
+}
+
+TEST(GpuKernels, TallyInSharedMemoryAndBesideIt)
+{
+  const auto count = [](std::uint64_t i, fastgpu::tally<sum<std::uint64_t>> bins) {
+    bins.merge(static_cast<std::int64_t>(mix(i) % static_cast<std::uint64_t>(bins.width())), i);
+  };
+  const auto mark = [](std::uint64_t i, fastgpu::tally<fastgpu::bit_or<std::uint32_t>> bins) {
+    bins.merge(static_cast<std::int64_t>(i % static_cast<std::uint64_t>(bins.width())), 1u << mix(i) % 32);
+  };
+  const auto whole = [](std::uint64_t i, fastgpu::tally<sum<double>> bins) {  // no order shows in sums of whole numbers
+    bins.merge(static_cast<std::int64_t>(mix(i) % static_cast<std::uint64_t>(bins.width())), static_cast<double>(i));
+  };
+  for (const std::int64_t width : {1, 10, 2048, 2049, 5000}) {
+    expect_same(make_job(space(3000, by_size{250}), count, reduced(sum<std::uint64_t>{}, width)));
+    expect_same(make_job(space(3000, by_size{250}), mark, reduced(fastgpu::bit_or<std::uint32_t>{}, width)));
+    expect_same(make_job(space(3000, by_size{250}), whole, reduced(sum<double>{}, width)), reduction::fast);
+  }
+}
+
+TEST(GpuKernels, TallyInOrder)
+{
+  const auto bin = [](std::uint64_t i, fastgpu::tally<sum<double>> bins) {
+    bins.merge(static_cast<std::int64_t>(mix(i) % static_cast<std::uint64_t>(bins.width())), rough(i));
+  };
+  expect_same(make_job(space(3000, by_size{77}), bin, reduced(sum<double>{}, 13)));
+}
+
+TEST(GpuKernels, FindTheLowestIndexOfTheSmallest)
+{
+  fastgpu::cluster gpu{"fakegpu:2"};
+  fastgpu::cluster cores{"host:1"};
+  const auto cost = [](std::uint64_t i) { return mix(i) % 100; };
+  fastgpu::run_options all_at_once;
+  all_at_once.batches = fastgpu::batching::fixed(1'000'000);
+  const auto found = fastgpu::arg_min(gpu, 3000, cost, all_at_once).get();
+  const auto expected = fastgpu::arg_min(cores, 3000, cost).get();
+  EXPECT_EQ(found.index, expected.index);
+  EXPECT_EQ(found.value, expected.value);
+}
+
+TEST(GpuKernels, FillOutputs)
+{
+  std::vector<std::uint32_t> in(61 * 83);
+  for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint32_t>(mix(i));
+  const auto blur = [](index<2> at, fastgpu::in2<std::uint32_t> from, fastgpu::out2<std::uint32_t> to) {
+    std::uint32_t sum = 0;
+    for (int y = -1; y <= 1; ++y) {
+      for (int x = -1; x <= 1; ++x) sum = sum * 31 + from(at[0] + y, at[1] + x);
+    }
+    to(at) = sum;
+  };
+  const auto filtered = [&](const char* devices) {
+    std::vector<std::uint32_t> out(in.size());
+    fastgpu::cluster cluster{devices};
+    fastgpu::for_each(cluster, space(extents{61, 83}, by_size{9, 20}), blur,
+                      fastgpu::slices(fastgpu::matrix(in.data(), 61, 83), 1, fastgpu::border::reflect_101),
+                      fastgpu::gather(fastgpu::matrix(out.data(), 61, 83)));
+    return out;
+  };
+  EXPECT_EQ(filtered("fakegpu:1"), filtered("host:1"));
+}
+
+/// Turns blocks round through the memory that a team shares, and yields what came out, summed in order.
+struct turned {
+  static constexpr std::size_t shared_bytes = 600 * sizeof(double);
+
+  double operator()(const fastgpu::team& t, fastgpu::block<1> b, fastgpu::in1<double> in, fastgpu::out1<double> out) const
+  {
+    auto* there = t.shared<double>();
+    t.for_each(b, [&](index<1> i) { there[b.end[0] - 1 - i[0]] = in(i); });
+    t.sync();
+    t.for_each(b, [&](index<1> i) { out(i) = there[i[0] - b.begin[0]]; });
+    if (t.rank() != 0) return -1;
+    double sum = 0;
+    for (std::int64_t k = 0; k < b.count(); ++k) sum += there[k];
+    return sum;
+  }
+};
+
+TEST(GpuKernels, RunTeams)
+{
+  std::vector<double> in(1800);
+  for (std::size_t i = 0; i < in.size(); ++i) in[i] = rough(i);
+  std::vector<double> out(in.size());
+  for (const std::int64_t granule : {10, 100, 600}) {  // of the smallest, some thread blocks have two
+    const auto job = make_job(space(1800, by_size{granule}), turned{}, fastgpu::slices(in), fastgpu::gather(out),
+                              reduced(sum<double>{}));
+    expect_same(job);
+    expect_same(job, reduction::exact);
+    const auto g = static_cast<std::size_t>(granule);
+    for (std::size_t i = 0; i < in.size(); ++i) ASSERT_EQ(out[i], in[i / g * g + g - 1 - i % g]) << i;
+  }
+}
+
+/// Kernels beside a run's batches, of the sum of some accumulators.
+template <class S, class T>
+void merge_three(void (*kernel)(typename S::totals), std::vector<T>& first, std::size_t stride,
+                 const fastgpu::detail::job_data& job, unsigned threads)
+{
+  fastgpu::detail::gpu_totals totals;
+  totals.job = &job;
+  totals.first = first.data();
+  totals.stride = stride;
+  totals.count = 3;
+  emulated_cuda::run_grid(kernel, threads > 1 ? 3 : 1, threads, typename S::totals{totals});
+}
+
+TEST(GpuKernels, MergeTheVectorsOfLanes)
+{
+  using S = fastgpu::detail::gpu_subtasks<1, doubles, fastgpu::detail::vector_reduction<sum<double>>>;
+  constexpr std::size_t width = 1000;
+  const sum<double> op;
+  fastgpu::detail::job_data job;
+  job.width = width;
+  job.operation = &op;
+  std::vector<double> lanes(3 * width);
+  for (std::size_t i = 0; i < lanes.size(); ++i) lanes[i] = static_cast<double>(i);
+  merge_three<S>(&fastgpu::detail::gpu_merge_vectors<S>, lanes, width * sizeof(double), job, 256);
+  for (std::size_t i = 0; i < width; ++i) {
+    ASSERT_EQ(lanes[i], static_cast<double>(3 * i + 3 * width));
+    ASSERT_EQ(lanes[i + width], 0);
+    ASSERT_EQ(lanes[i + 2 * width], 0);
+  }
+}
+
+TEST(GpuKernels, MergeTheNodesOfAForest)
+{
+  using S = fastgpu::detail::gpu_subtasks<1, doubles, fastgpu::detail::vector_reduction<sum<double>>>;
+  constexpr std::int64_t width = 700;
+  const sum<double> op;
+  fastgpu::detail::job_data job;
+  job.width = width;
+  job.operation = &op;
+  std::vector<std::vector<double>> values(4);
+  for (std::size_t v = 0; v < 4; ++v) {
+    for (std::int64_t i = 0; i < width; ++i) values[v].push_back(rough(v * 1000 + static_cast<std::uint64_t>(i)));
+  }
+  const auto before = values;
+  using step = fastgpu::detail::gpu_node_step;
+  const std::vector<step> steps{{values[0].data(), values[1].data(), true},
+                                {values[2].data(), values[3].data(), true},
+                                {values[0].data(), values[2].data(), true},
+                                {values[3].data(), values[0].data(), false}};
+  fastgpu::detail::gpu_node_steps all;
+  all.job = &job;
+  all.steps = steps.data();
+  all.count = static_cast<std::uint32_t>(steps.size());
+  emulated_cuda::run_grid(&fastgpu::detail::gpu_merge_nodes<S>, 2, 256, typename S::node_steps{all});
+  for (std::size_t i = 0; i < width; ++i) {
+    ASSERT_EQ(values[3][i], (before[0][i] + before[1][i]) + (before[2][i] + before[3][i]));
+  }
+}
+
+}  // namespace
