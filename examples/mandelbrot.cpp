@@ -8,6 +8,7 @@
 #include <fastgpu/fastgpu.hpp>
 
 #include "image/png.hpp"
+#include "mandelbrot_kernel.hpp"
 #include "program/command_line.hpp"
 #include "program/sha256.hpp"
 
@@ -25,39 +26,9 @@ struct region {
   friend bool operator==(const region&, const region&) = default;
 };
 
-struct escape_totals {
-  std::uint64_t total = 0;   // updates of all pixels
-  std::uint64_t inside = 0;  // pixels that had all iterations
-  friend bool operator==(const escape_totals&, const escape_totals&) = default;
-};
-using escape_sum = fastgpu::sum_of<&escape_totals::total, &escape_totals::inside>;
-
 // What is known of region{}. Compiled with contraction off (fastgpu::strict_fp): a fused multiply-add moves the total.
 constexpr escape_totals answer{12'455'666, 44'334};
 
-struct count_updates {
-  double x0, y0, step_x, step_y;
-  std::uint32_t iterations;
-
-  FASTGPU_HD escape_totals operator()(fastgpu::index<2> at, fastgpu::out2<std::uint32_t> counts) const
-  {
-    const double c_x = x0 + (static_cast<double>(at[1]) + 0.5) * step_x;
-    const double c_y = y0 + (static_cast<double>(at[0]) + 0.5) * step_y;
-    double x = 0;
-    double y = 0;
-    std::uint32_t count = 0;
-    while (count < iterations) {
-      const double xx = x * x;
-      const double yy = y * y;
-      if (xx + yy > 4) break;
-      y = 2 * x * y + c_y;
-      x = xx - yy + c_x;
-      ++count;
-    }
-    counts(at) = count;
-    return {count, count == iterations ? 1u : 0u};
-  }
-};
 FASTGPU_REGISTER("example.mandelbrot", count_updates)
 
 /// @throws program::usage_error

@@ -203,6 +203,15 @@ void run_rank(const rank_of& self)
   }
   if (!self.last_one_dies) return all.close();
 
+  // The others' last all-reduce must be through: it needs this rank.
+  std::ofstream{self.folder / ("done-" + std::to_string(self.rank))}.flush();
+  const auto all_done = [&] {
+    for (int r = 0; r < self.ranks; ++r) {
+      if (!fs::exists(self.folder / ("done-" + std::to_string(r)))) return false;
+    }
+    return true;
+  };
+  if (!poll(all_done)) throw std::runtime_error{"a rank did not get through its all-reduces"};
   if (self.rank == self.ranks - 1) ::kill(::getpid(), SIGKILL);
   took_ms();
   const auto problem = all.all_reduce(from.data(), to.data(), from.size(), stream);
