@@ -2,9 +2,13 @@
 
 #include <barrier>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <mutex>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 /// @file
@@ -80,24 +84,70 @@ inline unsigned atomicInc(unsigned* at, unsigned last)
 
 namespace emulated_cuda {
 
+/// Threads that live as long as the process, since most of a small launch would be making them.
+class thread_pool {
+ public:
+  static constexpr unsigned size = 256;  ///< The most that a block of the library's kernels has.
+
+  static thread_pool& instance()
+  {
+    static thread_pool pool;
+    return pool;
+  }
+  /// Calls work(t) in thread t, for each t below `threads`.
+  void run(unsigned threads, std::function<void(unsigned)> work)
+  {
+    const std::lock_guard one_at_a_time{mutex_};
+    threads_ = threads;
+    work_ = std::move(work);
+    turn_.arrive_and_wait();
+    turn_.arrive_and_wait();
+    work_ = nullptr;
+  }
+
+ private:
+  thread_pool()
+  {
+    for (unsigned t = 0; t < size; ++t) pool_.emplace_back([this, t] { serve(t); });
+  }
+  ~thread_pool()
+  {
+    ending_ = true;
+    turn_.arrive_and_wait();
+  }
+  void serve(unsigned t)
+  {
+    for (;;) {
+      turn_.arrive_and_wait();
+      if (ending_) return;
+      if (t < threads_) work_(t);
+      turn_.arrive_and_wait();
+    }
+  }
+
+  std::mutex mutex_;
+  std::barrier<> turn_{size + 1};
+  unsigned threads_ = 0;
+  std::function<void(unsigned)> work_;
+  bool ending_ = false;
+  std::vector<std::jthread> pool_;  // the last: joined before what it uses is gone
+};
+
 /// Runs `kernel(arguments...)` in every thread of `blocks` blocks.
 template <class... Params, class... Arguments>
 void run_grid(void (*kernel)(Params...), unsigned blocks, unsigned threads, const Arguments&... arguments)
 {
   block one{threads};
-  std::vector<std::jthread> team;
-  for (unsigned t = 0; t < threads; ++t) {
-    team.emplace_back([&, t] {
-      current = &one;
-      threadIdx.x = t;
-      blockDim.x = threads;
-      gridDim.x = blocks;
-      for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
-        kernel(arguments...);
-        one.barrier.arrive_and_wait();  // the next block takes the shared memory
-      }
-    });
-  }
+  thread_pool::instance().run(threads, [&](unsigned t) {
+    current = &one;
+    threadIdx.x = t;
+    blockDim.x = threads;
+    gridDim.x = blocks;
+    for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
+      kernel(arguments...);
+      one.barrier.arrive_and_wait();  // the next block takes the shared memory
+    }
+  });
 }
 
 }  // namespace emulated_cuda

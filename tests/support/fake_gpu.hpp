@@ -31,6 +31,7 @@ struct gpu_faults {
   std::uint64_t refused_call = ~std::uint64_t{0};  ///< The call, counted from 0, that is not carried out.
   std::uint64_t refused_allocation = ~std::uint64_t{0};  ///< Counted from 0: there is no memory for that one.
   bool cannot_load = false;            ///< No program was built for this GPU.
+  std::uint32_t multiprocessors = 4;   ///< 32 blocks of a launch each, at most.
 };
 
 /// Nothing that is enqueued has happened when the call returns: ready() lets streams, chosen by the seed, do some
@@ -70,7 +71,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   {
     properties_.name = "fake";
     properties_.compute_capability = 90;
-    properties_.multiprocessors = 4;
+    properties_.multiprocessors = faults_.multiprocessors;
     properties_.memory_bytes = std::uint64_t{1} << 30;
   }
   ~fake_gpu() override

@@ -145,7 +145,7 @@ class gpu_program {
   {
     if constexpr (folds_exactly) {
       Runtime::launch(&gpu_fold_exact<S>, blocks_for(batch, p, gpu_threads), gpu_threads, stream, p);
-      // A block counts as one addition; many more are allowed, see superaccumulator::adds_before_normalize.
+      // A block counts as gpu_exact_states_max additions; see superaccumulator::adds_before_normalize for how many may be.
       constexpr std::uint32_t launches_between = 4096;
       if (batch.launches % launches_between == 0) Runtime::launch(&gpu_normalize_exact<S>, 1, 1, stream, p);
     } else {

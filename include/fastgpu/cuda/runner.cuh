@@ -18,6 +18,9 @@ inline constexpr unsigned gpu_threads = 256;
 template <class V>
 inline constexpr unsigned gpu_fold_threads = sizeof(V) <= 64 ? 256 : sizeof(V) <= 128 ? 128 : sizeof(V) <= 256 ? 64 : 32;
 
+/// States of mode `exact` that a block has at most: one for each thread of a warp.
+inline constexpr unsigned gpu_exact_states_max = 32;
+
 /// Vectors up to this size are tallied in shared memory first.
 inline constexpr std::size_t gpu_shared_tally_bytes = 16384;
 
@@ -213,24 +216,44 @@ __global__ void __launch_bounds__(gpu_threads) gpu_fold_vectors(const __grid_con
 
 // Mode `exact` --------------------------------------------------------------------------------------------------------
 
-/// A state for each block in shared memory, which all its threads add to, and which is added to the accumulator.
+/// A block's states in shared memory. Values near each other go to the same limbs, so the threads of a warp have a state
+/// each, as far as there is room: an odd number of limbs apart, and so in different banks.
 /// @see  exact_state: a state is int64 limbs and nothing else.
+template <class State>
+struct gpu_exact_states {
+  static_assert(sizeof(State) % sizeof(std::int64_t) == 0 && alignof(State) <= alignof(std::int64_t));
+  static constexpr unsigned limbs = sizeof(State) / sizeof(std::int64_t);
+  static constexpr unsigned stride = limbs | 1;
+  static constexpr unsigned fitting = 20'000 / (stride * sizeof(std::int64_t));
+  static constexpr unsigned count = fitting < 1 ? 1 : fitting < gpu_exact_states_max ? fitting : gpu_exact_states_max;
+
+  std::int64_t* words;
+  __device__ State& state(unsigned number) const { return *reinterpret_cast<State*>(words + number * stride); }
+  __device__ std::int64_t limb(unsigned i) const
+  {
+    std::int64_t sum = 0;
+    for (unsigned n = 0; n < count; ++n) sum += words[n * stride + i];
+    return sum;
+  }
+};
+
+/// Every thread adds to a state of its block's, and these are added to the accumulator.
 template <class S>
 __global__ void __launch_bounds__(gpu_threads) gpu_fold_exact(const __grid_constant__ typename S::params p)
 {
-  using state = exact_state<typename S::operation>;
-  constexpr auto limbs = sizeof(state) / sizeof(std::int64_t);
-  static_assert(sizeof(state) % sizeof(std::int64_t) == 0);
-  __shared__ gpu_shared<state, 1> shared;
-  auto* words = reinterpret_cast<std::int64_t*>(shared.bytes);
-  for (auto i = threadIdx.x; i < limbs; i += blockDim.x) words[i] = 0;
+  using states = gpu_exact_states<exact_state<typename S::operation>>;
+  __shared__ gpu_shared<std::int64_t, states::count * states::stride> shared;
+  const states all{shared.data()};
+  for (auto i = threadIdx.x; i < states::count * states::stride; i += blockDim.x) all.words[i] = 0;
   __syncthreads();
-  gpu_for_each<S>(p, [&](const auto& at) { shared.data()->add(S::value_at(p, at), gpu_atomic_add{}); });
+  auto& mine = all.state(threadIdx.x % states::count);
+  gpu_for_each<S>(p, [&](const auto& at) { mine.add(S::value_at(p, at), gpu_atomic_add{}); });
   __syncthreads();
-  if (threadIdx.x == 0) shared.data()->normalize();
+  if (threadIdx.x < states::count) mine.normalize();
   __syncthreads();
-  for (auto i = threadIdx.x; i < limbs; i += blockDim.x) {
-    if (words[i] != 0) gpu_atomic_add{}(static_cast<std::int64_t*>(p.total)[i], words[i]);
+  for (auto i = threadIdx.x; i < states::limbs; i += blockDim.x) {
+    const auto sum = all.limb(i);
+    if (sum != 0) gpu_atomic_add{}(static_cast<std::int64_t*>(p.total)[i], sum);
   }
 }
 
