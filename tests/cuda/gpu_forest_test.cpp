@@ -164,6 +164,27 @@ TEST(GpuForest, BringsItsNodesOverWhereTheyWouldBeTooMany)
   }
 }
 
+/// Whether everything runs and is sealed, with the right value then.
+bool runs_well(const gpu_under_test& on)
+{
+  const auto job = tallied_gradients(100, 1, width);
+  std::unique_ptr<fastgpu::detail::device_session> session;
+  try {
+    session = on.open(job.data(), fold_kind::ordered);
+    const auto status = run_batches(*session, batches_of(100, 9, 3), 8);
+    if (status != batch_status::done) {
+      EXPECT_EQ(status, batch_status::lost);
+      EXPECT_EQ(session->why().code, fastgpu::errc::device_lost);
+      return false;
+    }
+    EXPECT_EQ(vector_of<double>(*session->seal().values, width), on_host<double>(job));
+  } catch (const fastgpu::error& e) {
+    EXPECT_EQ(e.why().code, fastgpu::errc::device_lost);
+    return false;
+  }
+  return true;
+}
+
 // Memory -------------------------------------------------------------------------------------------------------------
 
 TEST(GpuForest, IsDoneWithoutWhereAnAllocationFails)
@@ -217,28 +238,17 @@ TEST(GpuForest, TakesEachPieceOnceWhereALaunchFindsNoMemory)
   }
 }
 
-// Failures -----------------------------------------------------------------------------------------------------------
-
-/// Whether everything runs and is sealed, with the right value then.
-bool runs_well(const gpu_under_test& on)
+TEST(GpuForest, GivesUpItsMemoryBeforeTheGpuIsLostForIt)
 {
-  const auto job = tallied_gradients(100, 1, width);
-  std::unique_ptr<fastgpu::detail::device_session> session;
-  try {
-    session = on.open(job.data(), fold_kind::ordered);
-    const auto status = run_batches(*session, batches_of(100, 9, 3), 8);
-    if (status != batch_status::done) {
-      EXPECT_EQ(status, batch_status::lost);
-      EXPECT_EQ(session->why().code, fastgpu::errc::device_lost);
-      return false;
-    }
-    EXPECT_EQ(vector_of<double>(*session->seal().values, width), on_host<double>(job));
-  } catch (const fastgpu::error& e) {
-    EXPECT_EQ(e.why().code, fastgpu::errc::device_lost);
-    return false;
-  }
-  return true;
+  const auto job = launched_gradients(10, 1, {.width = width, .subtasks_max = 0});
+  const gpu_under_test on{{}, {}, resident_from(1)};
+  const auto session = on.open(job.data(), fold_kind::ordered);
+  ASSERT_EQ(session->launch({0, 10}), batch_status::lost);
+  EXPECT_EQ(session->why().detail, "no memory to launch");
+  EXPECT_TRUE(runs_well(on));
 }
+
+// Failures -----------------------------------------------------------------------------------------------------------
 
 TEST(GpuForest, IsLostWithItsGpuAfterAnyOperation)
 {
