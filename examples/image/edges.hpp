@@ -179,29 +179,14 @@ struct label_tile {
   {
     // While the forest grows, a pixel holds 1 + place of its parent, its place being its distance in memory from the
     // tile's first pixel. A parent never lies after its child. Then a root's minus says strong.
+    const places place{tile, labels.stride()[0]};
     const forest trees{&labels(tile.begin), team.size() == 1};
-    const std::int64_t stride = labels.stride()[0];
-    const auto place = [&](std::int64_t row, std::int64_t column) {
-      return static_cast<std::int32_t>((row - tile.begin[0]) * stride + column - tile.begin[1]);
-    };
     team.for_each(tile, [&](fastgpu::index<2> at) {
       const std::int32_t here = place(at[0], at[1]);
-      trees.value[here] = classes(at) == none ? 0 : 1 + here;
+      trees.set(here, classes(at) == none ? 0 : 1 + here);
     });
     team.sync();
-    team.for_each(tile, [&](fastgpu::index<2> at) {
-      if (classes(at) == none) return;
-      const auto [row, column] = at.at;
-      const std::int32_t here = place(row, column);
-      const auto join = [&](std::int64_t r, std::int64_t c) {
-        if (classes(r, c) != none) trees.unite(here, place(r, c));
-      };
-      if (column > tile.begin[1]) join(row, column - 1);
-      if (row == tile.begin[0]) return;
-      if (column > tile.begin[1]) join(row - 1, column - 1);
-      join(row - 1, column);
-      if (column + 1 < tile.end[1]) join(row - 1, column + 1);
-    });
+    team.for_each(tile, [&](fastgpu::index<2> at) { join_neighbours(trees, place, classes, at); });
     team.sync();
     team.for_each(tile, [&](fastgpu::index<2> at) {
       const std::int32_t here = place(at[0], at[1]);
@@ -219,8 +204,7 @@ struct label_tile {
       const std::int32_t here = place(at[0], at[1]);
       const std::int32_t root = forest::place_in(trees.get(here));
       const bool is_strong = trees.get(root) < 0;  // has the same sign when it is the root's label already
-      const auto name =
-          static_cast<std::int32_t>(1 + (tile.begin[0] + root / stride) * columns + tile.begin[1] + root % stride);
+      const auto name = static_cast<std::int32_t>(1 + place.row(root) * columns + place.column(root));
       trees.set(here, is_strong ? -name : name);
     });
   }
@@ -271,6 +255,38 @@ struct label_tile {
       }
     }
   };
+
+ private:
+  /// From pixels to places and back.
+  struct places {
+    fastgpu::block<2> tile;
+    std::int64_t stride;
+
+    FASTGPU_HD std::int32_t operator()(std::int64_t row, std::int64_t column) const
+    {
+      return static_cast<std::int32_t>((row - tile.begin[0]) * stride + column - tile.begin[1]);
+    }
+    FASTGPU_HD std::int64_t row(std::int32_t place) const { return tile.begin[0] + place / stride; }
+    FASTGPU_HD std::int64_t column(std::int32_t place) const { return tile.begin[1] + place % stride; }
+  };
+
+  /// With the four neighbours that come before it in reading order.
+  FASTGPU_HD static void join_neighbours(const forest& trees, const places& place,
+                                         const fastgpu::in2<std::uint8_t>& classes, fastgpu::index<2> at)
+  {
+    if (classes(at) == none) return;
+    const std::int64_t row = at[0];
+    const std::int64_t column = at[1];
+    const auto join = [&](std::int64_t r, std::int64_t c) {
+      if (classes(r, c) != none) trees.unite(place(row, column), place(r, c));
+    };
+    const auto& tile = place.tile;
+    if (column > tile.begin[1]) join(row, column - 1);
+    if (row == tile.begin[0]) return;
+    if (column > tile.begin[1]) join(row - 1, column - 1);
+    join(row - 1, column);
+    if (column + 1 < tile.end[1]) join(row - 1, column + 1);
+  }
 };
 
 }  // namespace image
