@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include <fastgpu/fastgpu.hpp>
@@ -95,6 +98,50 @@ TEST(GpuLaunches, AddTheirVectorsUpInAnyModeWithoutTheTally)
       }
     }
   }
+}
+
+/// Sums of blocks, by launches that need 100 bytes of scratch memory a subtask.
+struct roomy_sums {
+  void operator()(fastgpu::cuda_context& gpu, const fastgpu::cuda_batch<1>& batch, double* values) const
+  {
+    if (gpu.scratch(100 * batch.size()) == nullptr) throw std::runtime_error{"no scratch memory"};
+    gpu.enqueue([batch, values] {
+      for (std::uint32_t s = 0; s < batch.size(); ++s) values[s] = support::rough(batch[s].subtask);
+    });
+  }
+  double operator()(fastgpu::block<1> b) const { return support::rough(b.subtask); }
+};
+
+class GpuLaunchesOfMuch : public testing::Test {
+ protected:
+  void TearDown() override { fastgpu::cuda_context::scratch_bytes_max = ~std::size_t{0}; }
+};
+
+TEST_F(GpuLaunchesOfMuch, AreDoneForFewerSubtasksAtATime)
+{
+  const auto job = make_job(space(640, by_size{10}), roomy_sums{}, reduced(sum<double>{}));
+  std::vector<std::vector<double>> values;
+  for (std::uint64_t s = 0; s < 64; ++s) values.push_back({support::rough(s)});
+  const auto expected = reference::merge_ordered(sum<double>{}, values, job.data().shape.span_log2, true);
+  for (const std::size_t bytes : {100u, 700u, 6399u, 6400u}) {
+    fastgpu::cuda_context::scratch_bytes_max = bytes;
+    const gpu_under_test on;
+    const auto session = on.open(job.data(), fold_kind::ordered);
+    ASSERT_EQ(run_batches(*session, {{0, 64}}), batch_status::done) << bytes;
+    const auto sealed = session->seal();
+    EXPECT_EQ(sealed.counter, 64u);
+    EXPECT_EQ(vector_of<double>(*sealed.values, 1), std::vector<double>{expected}) << bytes;
+  }
+}
+
+TEST_F(GpuLaunchesOfMuch, LoseTheGpuWhereOneSubtaskNeedsTooMuch)
+{
+  const auto job = make_job(space(640, by_size{10}), roomy_sums{}, reduced(sum<double>{}));
+  fastgpu::cuda_context::scratch_bytes_max = 99;
+  const gpu_under_test on;
+  const auto session = on.open(job.data(), fold_kind::ordered);
+  ASSERT_EQ(session->launch({0, 64}), batch_status::lost);
+  EXPECT_NE(session->why().detail.find("no memory"), std::string::npos) << session->why().detail;
 }
 
 TEST(GpuLaunches, FailTheBatchByWhatTheyThrow)

@@ -30,8 +30,19 @@ class cuda_context {
   explicit cuda_context(void* stream) : stream_{stream} {}
   void enqueue(std::function<void()> kernel) { support::fake_gpu::enqueue_kernel(stream_, std::move(kernel)); }
 
+  /// Memory for launches that do not look at what is in it: there are `scratch_bytes_max` of it.
+  [[nodiscard]] void* scratch(std::size_t bytes)
+  {
+    out_of_memory_ |= bytes > scratch_bytes_max;
+    return out_of_memory_ ? nullptr : this;
+  }
+  [[nodiscard]] bool out_of_memory() const { return out_of_memory_; }
+
+  static inline std::size_t scratch_bytes_max = ~std::size_t{0};
+
  private:
   void* stream_;
+  bool out_of_memory_ = false;
 };
 
 }  // namespace fastgpu::inline v0
@@ -51,7 +62,9 @@ struct emulated_program {
     const params p{batch};
     if constexpr (S::launches_itself) {
       fastgpu::cuda_context context{stream};
-      S::call_launches(p, context, {batch.job->shape, batch.shape, batch.begin, batch.end});
+      if (!S::call_launches(p, context, {batch.job->shape, batch.shape, batch.begin, batch.end})) {
+        return fake_gpu::out_of_memory;
+      }
     }
     fake_gpu::enqueue_kernel(stream, [p, fold = batch.fold] { run(p, fold); });
     return 0;

@@ -163,9 +163,11 @@ class fake_gpu final : public fastgpu::detail::gpu {
   {
     enqueue(on, [=] { fastgpu::detail::stage_slice(slices, region, to); });
   }
+  static constexpr int out_of_memory = 2;  ///< A native error.
   void check(int native_error, const char* doing) override
   {
     count_call();
+    if (native_error == out_of_memory) throw gpu_error{gpu_error::kind::out_of_memory, std::string{doing} + ": no memory"};
     if (native_error != 0 || faults_.cannot_load) {
       throw gpu_error{gpu_error::kind::refused, std::string{doing} + ": no kernel image for this GPU"};
     }

@@ -21,8 +21,9 @@ namespace fastgpu::inline v0 {
 /// a host function that enqueues work on stream() and returns without waiting for it. Its views are of memory that the
 /// GPU reaches; `values` is [batch.size()] uninitialised V on the GPU, to be filled with a value for each subtask, where
 /// the job reduces. With `reduced(op, width)` it is [batch.size()][width], row-major, to be filled with a vector for each
-/// subtask, and stands for the tally, which is left out of the views. What it throws fails the run. Beside it the kernel
-/// has another form of call for the host's cores, with the tally.
+/// subtask, and stands for the tally, which is left out of the views. What it throws fails the run, unless scratch() had no
+/// memory for it: then it is called again for fewer subtasks. Beside it the kernel has another form of call for the host's
+/// cores, with the tally.
 ///
 /// @par Threads  Belongs to the thread that drives the GPU, which is its current one.
 class cuda_context {
@@ -47,17 +48,22 @@ class cuda_context {
 
   /// `bytes` of the GPU's memory for the launches on stream(), up to 8 times a batch. The content is undefined. It counts
   /// towards gpu_options::memory_bytes_max.
-  /// @return null where there is none.
+  /// @return null where there is none. Throw then whatever says so.
   [[nodiscard]] void* scratch(std::size_t bytes) noexcept
   {
     constexpr int scratch_max = sizeof scratch_ / sizeof *scratch_;
     if (scratch_count_ == scratch_max) return nullptr;
-    if (cudaMallocFromPoolAsync(&scratch_[scratch_count_], bytes, pool_, stream_) != cudaSuccess) {
+    const auto status = cudaMallocFromPoolAsync(&scratch_[scratch_count_], bytes, pool_, stream_);
+    if (status != cudaSuccess) {
+      out_of_memory_ |= status == cudaErrorMemoryAllocation;
       (void)cudaGetLastError();
       return nullptr;
     }
     return scratch_[scratch_count_++];
   }
+
+  /// Whether scratch() had no memory.
+  [[nodiscard]] bool out_of_memory() const noexcept { return out_of_memory_; }
 
  private:
   int ordinal_;
@@ -65,6 +71,7 @@ class cuda_context {
   cudaMemPool_t pool_;
   void* scratch_[8] = {};
   int scratch_count_ = 0;
+  bool out_of_memory_ = false;
 };
 
 }  // namespace fastgpu::inline v0

@@ -267,7 +267,6 @@ struct gpu_subtasks
     call_block(p, b, tallied);
   }
 
-  /// The kernel's own launches, for the whole batch.
   template <std::size_t... I>
   static void call_launches(const params& p, cuda_context& context, const cuda_batch<N>& batch,
                             std::index_sequence<I...>)
@@ -278,9 +277,17 @@ struct gpu_subtasks
       p.kernel(context, batch, view<argument_at<I>, I>(p, nullptr)...);
     }
   }
-  static void call_launches(const params& p, cuda_context& context, const cuda_batch<N>& batch)
+  /// The kernel's own launches, for the whole batch. @return  False where they threw for want of scratch memory.
+  template <class Context>
+  [[nodiscard]] static bool call_launches(const params& p, Context& context, const cuda_batch<N>& batch)
   {
-    call_launches(p, context, batch, launch_views{});
+    try {
+      call_launches(p, context, batch, launch_views{});
+      return true;
+    } catch (...) {
+      if (!context.out_of_memory()) throw;
+      return false;
+    }
   }
 
   // Subtasks --------------------------------------------------------------------------------------------------------
