@@ -18,7 +18,8 @@
 
 /// @file
 /// Sorts 64-bit keys: each subtask sorts a block of them, on a GPU by launches of its own, which are Thrust's; then jobs
-/// merge neighbouring runs, two and two, until one is left.
+/// merge neighbouring runs, two and two, until one is left. It shows how, not how fast: every round of merging takes all
+/// keys to the GPUs and back.
 
 using key = std::uint64_t;
 

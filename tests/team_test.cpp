@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -33,13 +34,13 @@ std::vector<std::array<std::int64_t, 3>> visited(const team& t, const block<N>& 
 template <int N>
 void expect_shared_out(const block<N>& b)
 {
-  const auto all = visited(team{nullptr}, b);
+  const auto all = visited(team{nullptr, 0}, b);
   ASSERT_EQ(static_cast<std::int64_t>(all.size()), std::max<std::int64_t>(b.count(), 0));
   EXPECT_TRUE(std::is_sorted(all.begin(), all.end()));
   EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
   for (const int size : {1, 2, 3, 5, 8, 32, 256}) {
     for (int rank = 0; rank < size; ++rank) {
-      const auto mine = visited(team{nullptr, rank, size}, b);
+      const auto mine = visited(fastgpu::detail::team_thread::make({nullptr, 0}, rank, size, nullptr, nullptr), b);
       std::size_t n = 0;
       for (auto k = static_cast<std::size_t>(rank); k < all.size(); k += static_cast<std::size_t>(size)) {
         ASSERT_LT(n, mine.size());
@@ -76,7 +77,7 @@ struct turn_round {
   std::int32_t operator()(const team& t, block<1> b, fastgpu::in1<std::int32_t> in,
                           fastgpu::out1<std::int32_t> out) const
   {
-    auto* there = t.shared<std::int32_t>();
+    auto* there = t.shared<std::int32_t>(b.count());
     t.for_each(b, [&](index<1> i) { there[b.end[0] - 1 - i[0]] = in(i); });
     t.sync();
     t.for_each(b, [&](index<1> i) { out(i) = there[i[0] - b.begin[0]]; });
@@ -117,6 +118,25 @@ TEST(Team, OfOneRunsOnTheHost)
       const auto end = std::min<std::size_t>(begin + 1000, in.size());
       ASSERT_EQ(out[i], in[end - 1 - (i - begin)]) << i;
     }
+  }
+}
+
+TEST(Team, FailsTheRunWhereABlockNeedsMoreMemoryThanItSays)
+{
+  std::vector<std::int32_t> in(1001);
+  std::vector<std::int32_t> out(in.size());
+  fastgpu::cluster cluster{"host:1"};
+  const auto job = fastgpu::make_job(fastgpu::space(1001, fastgpu::by_size{1001}), turn_round{}, fastgpu::slices(in),
+                                     fastgpu::gather(out), fastgpu::reduced(fastgpu::minimum<std::int32_t>{}));
+  auto run = fastgpu::execute(cluster, job);
+  try {
+    (void)fastgpu::aggregate(run);
+    FAIL();
+  } catch (const fastgpu::error& e) {
+    EXPECT_EQ(e.code(), fastgpu::errc::kernel_failed);
+    EXPECT_NE(std::string{e.what()}.find("uses 4004 bytes of shared memory, and its shared_bytes are 4000"),
+              std::string::npos)
+        << e.what();
   }
 }
 

@@ -128,8 +128,8 @@ struct canny_classes {
   }
 };
 
-/// What threads of a team do to memory that others are at work on, without an order.
-FASTGPU_HD inline std::int32_t shared_load(std::int32_t& from)
+/// What threads do to memory that others are at work on, without an order.
+FASTGPU_HD inline std::int32_t racing_load(std::int32_t& from)
 {
 #if defined(__CUDA_ARCH__)
   return *static_cast<volatile std::int32_t*>(&from);
@@ -137,7 +137,7 @@ FASTGPU_HD inline std::int32_t shared_load(std::int32_t& from)
   return std::atomic_ref{from}.load(std::memory_order_relaxed);
 #endif
 }
-FASTGPU_HD inline void shared_store(std::int32_t& to, std::int32_t value)
+FASTGPU_HD inline void racing_store(std::int32_t& to, std::int32_t value)
 {
 #if defined(__CUDA_ARCH__)
   *static_cast<volatile std::int32_t*>(&to) = value;
@@ -146,14 +146,14 @@ FASTGPU_HD inline void shared_store(std::int32_t& to, std::int32_t value)
 #endif
 }
 /// @return  What was there before.
-FASTGPU_HD inline std::int32_t shared_fetch_min(std::int32_t& at, std::int32_t value)
+FASTGPU_HD inline std::int32_t racing_fetch_min(std::int32_t& at, std::int32_t value)
 {
 #if defined(__CUDA_ARCH__)
   return atomicMin(&at, value);
 #else
-  const std::atomic_ref shared{at};
-  std::int32_t was = shared.load(std::memory_order_relaxed);
-  while (value < was && !shared.compare_exchange_weak(was, value, std::memory_order_relaxed)) {
+  const std::atomic_ref all{at};
+  std::int32_t was = all.load(std::memory_order_relaxed);
+  while (value < was && !all.compare_exchange_weak(was, value, std::memory_order_relaxed)) {
   }
   return was;
 #endif
@@ -216,13 +216,13 @@ struct label_tile {
 
     FASTGPU_HD static std::int32_t place_in(std::int32_t label) { return (label < 0 ? -label : label) - 1; }
 
-    FASTGPU_HD std::int32_t get(std::int32_t place) const { return shared_load(value[place]); }
-    FASTGPU_HD void set(std::int32_t place, std::int32_t label) const { shared_store(value[place], label); }
+    FASTGPU_HD std::int32_t get(std::int32_t place) const { return racing_load(value[place]); }
+    FASTGPU_HD void set(std::int32_t place, std::int32_t label) const { racing_store(value[place], label); }
 
     /// The smaller label stays. @return  What was there before.
     FASTGPU_HD std::int32_t lower(std::int32_t place, std::int32_t label) const
     {
-      if (!alone) return shared_fetch_min(value[place], label);
+      if (!alone) return racing_fetch_min(value[place], label);
       const std::int32_t was = value[place];
       if (label < was) value[place] = label;
       return was;

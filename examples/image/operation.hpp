@@ -160,7 +160,7 @@ class sequential {
         for_each_cell(tile, [&](fastgpu::index<2> at) { kernel(at, view, out.view()...); });
       } else {
         std::vector<std::max_align_t> shared(Kernel::shared_bytes / sizeof(std::max_align_t) + 1);
-        kernel(fastgpu::team{reinterpret_cast<std::byte*>(shared.data())}, tile, view, out.view()...);
+        kernel(fastgpu::team{reinterpret_cast<std::byte*>(shared.data()), Kernel::shared_bytes}, tile, view, out.view()...);
       }
     });
   }
@@ -179,7 +179,7 @@ class sequential {
   void tiles(const Kernel& kernel, const picture<In>& in, picture<Out>& out) const
   {
     for_each_tile(out.size, [&](const fastgpu::block<2>& tile) {
-      kernel(fastgpu::team{nullptr}, tile, in.view(), out.view());
+      kernel(fastgpu::team{nullptr, 0}, tile, in.view(), out.view());
     });
   }
 

@@ -13,7 +13,7 @@
 
 namespace image {
 
-inline constexpr std::size_t tile_bytes = 32 * 1024;  ///< For what the first step gives. Seven teams at a time have
+inline constexpr std::size_t tile_bytes = 32 * 1024;  ///< For what the first step gives. Six teams at a time have
                                                       ///< that much on a multiprocessor of an H200.
 inline constexpr std::int64_t tile_rows_max = 64;
 
@@ -37,7 +37,7 @@ FASTGPU_HD void in_two_steps(const fastgpu::team& team, const fastgpu::block<2>&
       const fastgpu::block<2> grown{{tile.begin[0] - margin[0], tile.begin[1] - margin[1]},
                                     {tile.end[0] + margin[0], tile.end[1] + margin[1]}};
       const fastgpu::extents<2> size{grown.size(0), grown.size(1)};
-      const fastgpu::out2<T> given{team.shared<T>(), grown.begin, size, {size[1], 1}};
+      const fastgpu::out2<T> given{team.shared<T>(size.count()), grown.begin, size, {size[1], 1}};
       team.for_each(grown, [&](fastgpu::index<2> at) { given(at) = first(at); });
       team.sync();
       const fastgpu::in2<T> found{given.data(), grown.begin, size, {size[1], 1}};

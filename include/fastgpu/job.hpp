@@ -403,7 +403,8 @@ auto assemble(const space<N>& over, Kernel kernel, Operation operation, std::int
 ///
 /// @param over    A number n for [0, n), extents<N>, or a space<N> with a granule.
 /// @param kernel  Called as f(index, views...), f(block<N>, views...), f(const team&, block<N>, views...) or
-///                f(host_context&, block<N>, views...), const; its bytes travel to GPUs and nodes, so there it must be trivially copyable and hold no pointers.
+///                f(host_context&, block<N>, views...), const; its bytes travel to GPUs and nodes, so there it must be
+///                trivially copyable and hold no pointers.
 /// @param args    broadcast(), slices(), gather(), reduced(), or a trivially copyable value, in the kernel's order.
 /// @throws error  errc::invalid_argument where an argument's extents do not fit the space; errc::overlapping_data where
 ///                an output overlaps another argument.

@@ -11,36 +11,40 @@
 
 namespace fastgpu::inline v0 {
 
+namespace detail {
+struct team_thread;
+/// Throws std::length_error.
+[[noreturn]] FASTGPU_API void refuse_team_memory(std::size_t wanted, std::size_t there);
+}  // namespace detail
+
 /// The most memory that a team can share, in bytes.
 inline constexpr std::size_t team_shared_bytes_max = 48 * 1024;
 
 /// The threads of one block and the memory that they share, for kernels that ask for it as their first parameter:
-/// `f(const team&, block<N>, views...)`. Every thread calls the kernel with the same block. On a GPU they are a thread block,
-/// one for each subtask; on the host there is one thread, for which the same code is plain loops.
+/// `f(const team&, block<N>, views...)`. Every thread calls the kernel with the same block. On a GPU they are a thread
+/// block, one for each subtask; on the host there is one thread, for which the same code is plain loops.
 ///
-///   struct blur {
-///     static constexpr std::size_t shared_bytes = 32 * 1024;
-///     FASTGPU_HD void operator()(const fastgpu::team& t, fastgpu::block<2> b, fastgpu::in2<float> in, fastgpu::out2<float> out) const
+///   struct turn_round {                                       // blocks of up to 1000
+///     static constexpr std::size_t shared_bytes = 1000 * sizeof(int);
+///     FASTGPU_HD void operator()(const team& t, block<1> b, in1<int> in, out1<int> out) const
 ///     {
-///       t.for_each(b, [&](fastgpu::index<2> at) { t.shared<float>()[...] = ...; });
+///       int* there = t.shared<int>(b.count());
+///       t.for_each(b, [&](index<1> i) { there[b.end[0] - 1 - i[0]] = in(i); });
 ///       t.sync();
-///       t.for_each(b, [&](fastgpu::index<2> at) { out(at) = ...; });
+///       t.for_each(b, [&](index<1> i) { out(i) = there[i[0] - b.begin[0]]; });
 ///     }
 ///   };
 ///
-/// Where the job reduces, the value that rank() 0 returns counts. What one thread writes to shared memory or an output,
-/// others read after the next sync().
+/// The job's granule decides how large blocks are: give one for which the memory is enough, or go through larger blocks
+/// in parts, since the default granule knows nothing of it. Where the job reduces, the value that rank() 0 returns counts.
+/// What one thread writes to shared memory or an output, others read after the next sync().
 ///
 /// @par Threads  Each thread has its own, as long as it is in the kernel.
 class team {
  public:
-  /// A team of one, or a thread of several on the host, which wait for each other in `arrive(barrier)`.
-  /// @param shared  The team's memory.
-  FASTGPU_HD constexpr explicit team(std::byte* shared, int rank = 0, int size = 1, void (*arrive)(void*) = nullptr,
-                                     void* barrier = nullptr)
-      : shared_{shared}, rank_{rank}, size_{size}, arrive_{arrive}, barrier_{barrier}
-  {
-  }
+  /// A team of one, as kernels get it on the host.
+  /// @param shared  Its memory, [bytes], aligned to 64. Outlives the team.
+  FASTGPU_HD constexpr team(std::byte* shared, std::size_t bytes) : shared_{shared}, bytes_{bytes} {}
 
   /// This thread's number, from 0 to size() - 1.
   [[nodiscard]] FASTGPU_HD int rank() const
@@ -70,11 +74,22 @@ class team {
 #endif
   }
 
-  /// The team's memory: as many bytes as the kernel's `static constexpr std::size_t shared_bytes` says, up to
-  /// team_shared_bytes_max. Aligned to 64; the content is undefined when the kernel begins.
+  /// Room for `count` T in the team's memory, from `at_byte` on. The memory has as many bytes as the kernel's
+  /// `static constexpr std::size_t shared_bytes` says, at most team_shared_bytes_max; none where it says nothing, as a
+  /// lambda does. It is aligned to 64, and its content is undefined when the kernel begins.
+  ///
+  /// Where there is not so much, the kernel fails: on the host the run with it, on a GPU as by any other fault.
   template <class T>
-  [[nodiscard]] FASTGPU_HD T* shared(std::size_t at_byte = 0) const
+  [[nodiscard]] FASTGPU_HD T* shared(std::int64_t count, std::size_t at_byte = 0) const
   {
+    const auto wanted = at_byte + static_cast<std::size_t>(count) * sizeof(T);
+    if (wanted > bytes_) {
+#if defined(__CUDA_ARCH__)
+      __trap();
+#else
+      detail::refuse_team_memory(wanted, bytes_);
+#endif
+    }
     return reinterpret_cast<T*>(shared_ + at_byte);
   }
 
@@ -112,7 +127,7 @@ class team {
     }
   }
 
-  /// Every size()-th index from rank() on. A step is a number of rows and columns, so that nothing is divided on the way.
+  /// Every size()-th index from rank() on. A step is a number of rows and columns: nothing is divided on the way.
   template <int N, class Each>
   FASTGPU_HD void stride(const block<N>& b, const Each& each) const
   {
@@ -145,11 +160,31 @@ class team {
     into[0] = k;
   }
 
+  friend struct detail::team_thread;
+
   std::byte* shared_;
-  int rank_;
-  int size_;
-  void (*arrive_)(void*);
-  void* barrier_;
+  std::size_t bytes_;
+  int rank_ = 0;
+  int size_ = 1;
+  void (*arrive_)(void*) = nullptr;
+  void* barrier_ = nullptr;
 };
+
+namespace detail {
+
+/// Makes a thread of a team of several on the host, which wait for each other in `arrive(barrier)`. For tests.
+struct team_thread {
+  static team make(const team& alone, int rank, int size, void (*arrive)(void*), void* barrier)
+  {
+    team t = alone;
+    t.rank_ = rank;
+    t.size_ = size;
+    t.arrive_ = arrive;
+    t.barrier_ = barrier;
+    return t;
+  }
+};
+
+}  // namespace detail
 
 }  // namespace fastgpu::inline v0

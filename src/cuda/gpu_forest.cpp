@@ -21,8 +21,10 @@ constexpr std::uint32_t first_taken = 1u << 31;  // slots from here on are spans
 
 bool gpu_forest::suits(const gpu_entry& entry, const job_data& job, fold_kind fold) noexcept
 {
-  return fold == fold_kind::ordered && entry.merge_nodes != nullptr &&
-         (job.code->values->kind != merge_kind::other || job.code->portable);
+  if (fold != fold_kind::ordered || entry.merge_nodes == nullptr) return false;
+  const auto& values = *job.code->values;
+  const bool of_numbers = values.kind != merge_kind::other && values.scalar != scalar_kind::none;
+  return of_numbers || job.code->portable;
 }
 
 gpu_forest::gpu_forest(cuda_device& device, const gpu_entry& entry, const job_data& job, gpu_stream stream,

@@ -26,6 +26,15 @@ struct launch_failed {
   std::string what;
 };
 
+/// They had no scratch memory. Nothing is in an accumulator yet.
+class no_scratch : public gpu_error {
+ public:
+  explicit no_scratch(std::size_t bytes)
+      : gpu_error{kind::out_of_memory, "a kernel's own launches: no " + std::to_string(bytes) + " bytes of scratch memory"}
+  {
+  }
+};
+
 std::uint32_t indices_of_largest(const space_shape& shape)
 {
   std::int64_t tile[3];
@@ -146,49 +155,21 @@ batch_status gpu_session::launch(interval batch)
     why_ = {make_error_code(errc::device_failed), "no memory for a partial"};
     return batch_status::failed;
   }
-  const auto span = std::uint32_t{1} << job_.shape.span_log2;
   try {
     if (!totals_made_ && (fold_ == fold_kind::single || fold_ == fold_kind::exact)) make_totals();
     for (auto rest = batch; !rest.empty();) {
-      piece p;
-      for (;;) {
-        const auto n = std::min(std::max(piece_max_ / span * span, span), rest.size());
-        p.subtasks = {rest.begin, rest.begin + n};
-        if (n <= span) {
-          find_room([&] {
-            place(p);
-            return reserve_slot(p);
-          });
-          break;
-        }
-        place(p);
-        if (p.layout.device_bytes + p.layout.pinned_bytes <= piece_bytes_max) {
-          try {
-            (void)reserve_slot(p);
-            break;
-          } catch (const gpu_error& e) {
-            if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
-            release_idle();  // what larger pieces left
-          }
-        }
-        piece_max_ = n / 2;
-      }
+      auto p = next_piece(rest);
       const auto subtasks = p.subtasks;
       p.last = subtasks.end == rest.end;
       p.batch = batch;
       try {
         launch_piece(std::move(p));
         rest.begin = subtasks.end;
+      } catch (const no_scratch&) {
+        if (!do_with_less(subtasks)) throw;
       } catch (const gpu_error& e) {  // kernels need memory of their own
         // Never again where values may be in an accumulator already: what else a launch writes, it writes anew.
-        if (e.what_kind() != gpu_error::kind::out_of_memory || totals_made_) throw;
-        drain();
-        release_idle();
-        if (subtasks.size() > span) {
-          piece_max_ = subtasks.size() / 2;
-        } else if (!retire_forest()) {
-          throw;
-        }
+        if (e.what_kind() != gpu_error::kind::out_of_memory || totals_made_ || !do_with_less(subtasks)) throw;
       }
     }
   } catch (const gpu_error& e) {
@@ -203,6 +184,45 @@ batch_status gpu_session::launch(interval batch)
     throw;
   }
   return batch_status::queued;
+}
+
+/// As many of the subtasks, whole spans, as there is memory for, with a slot.
+gpu_session::piece gpu_session::next_piece(interval rest)
+{
+  const auto span = std::uint32_t{1} << job_.shape.span_log2;
+  piece p;
+  for (;;) {
+    const auto n = std::min(std::max(piece_max_ / span * span, span), rest.size());
+    p.subtasks = {rest.begin, rest.begin + n};
+    if (n <= span) {
+      find_room([&] {
+        place(p);
+        return reserve_slot(p);
+      });
+      return p;
+    }
+    place(p);
+    if (p.layout.device_bytes + p.layout.pinned_bytes <= piece_bytes_max) {
+      try {
+        (void)reserve_slot(p);
+        return p;
+      } catch (const gpu_error& e) {
+        if (e.what_kind() != gpu_error::kind::out_of_memory) throw;
+        release_idle();  // what larger pieces left
+      }
+    }
+    piece_max_ = n / 2;
+  }
+}
+
+/// Frees what it can, and has pieces be smaller than this one. @return  False where nothing is left to be done.
+bool gpu_session::do_with_less(interval subtasks)
+{
+  drain();
+  release_idle();
+  if (subtasks.size() <= std::uint32_t{1} << job_.shape.span_log2) return retire_forest();
+  piece_max_ = subtasks.size() / 2;
+  return true;
 }
 
 /// Memory for a piece in the next slot.
@@ -279,6 +299,8 @@ void gpu_session::launch_piece(piece what)
     on_.check(entry_.launch(batch, lane), "launching a kernel");
   } catch (const gpu_error&) {
     throw;
+  } catch (const gpu_no_scratch& e) {
+    throw no_scratch{e.bytes};
   } catch (const std::bad_alloc&) {  // the library's own, perhaps
     throw;
   } catch (const std::exception& e) {

@@ -72,6 +72,8 @@ class gpu_session final : public device_session {
   void upload_constants();
   [[nodiscard]] piece_layout lay_out(interval subtasks, bool resident) const;
   void place(piece& p);
+  [[nodiscard]] piece next_piece(interval rest);
+  [[nodiscard]] bool do_with_less(interval subtasks);
   [[nodiscard]] std::uint32_t span_count(interval subtasks) const noexcept;
   [[nodiscard]] gpu_batch batch_for(interval subtasks) const;
   void launch_piece(piece what);

@@ -232,7 +232,12 @@ void gpu_session::copy_outputs(const piece& what, gpu_slot& slot)
     on_.copy(slot.pinned.data() + what.layout.span_values_pinned_at, slot.device.data() + what.layout.span_values_at,
              what.layout.span_values_bytes, out);
   }
-  on_.record(slot.done.get(), any ? out : lanes_.lane_of(what.slot));
+  try {
+    on_.record(slot.done.get(), any ? out : lanes_.lane_of(what.slot));
+  } catch (const gpu_error& e) {
+    if (e.what_kind() != gpu_error::kind::out_of_memory || !what.resident) throw;
+    throw gpu_error{gpu_error::kind::refused, e.what()};  // its spans are taken: it cannot be launched anew
+  }
 }
 
 /// The host's part of a piece that the GPU is done with.

@@ -132,6 +132,25 @@ TEST(GpuForest, MergesOnlyWhatHasTheSameBitsOnTheHost)
   EXPECT_EQ(bytes_of_minima<false>(), 600 * width * sizeof(std::int64_t));
 }
 
+/// Whose sum is its own affair: not a number's.
+struct logarithm {
+  double value = 0;
+  friend logarithm operator+(const logarithm& a, const logarithm& b) { return {a.value * 0.5 + b.value}; }
+};
+
+TEST(GpuForest, LeavesSumsOfWhatIsNoNumberToTheHost)
+{
+  const auto job = make_job(
+      space(64, by_size{1}),
+      [](std::uint64_t i, tally<sum<logarithm>> to) { to.merge(0, logarithm{static_cast<double>(i)}); },
+      reduced(sum<logarithm>{}, width));
+  EXPECT_EQ(job.data().code->values->kind, fastgpu::detail::merge_kind::sum);
+  const gpu_under_test on{{}, {}, resident_from(1)};
+  const auto session = on.open(job.data(), fold_kind::ordered);
+  ASSERT_EQ(run_batches(*session, {{0, 64}}), batch_status::done);
+  EXPECT_EQ(on.gpu->asked().bytes_out, 64 * width * sizeof(logarithm));
+}
+
 TEST(GpuForest, StartsAgainWithEachSeal)
 {
   const auto job = tallied_gradients(64, 1, width);
@@ -277,6 +296,27 @@ TEST(GpuForest, LeavesNothingUnderWayWhereACallIsRefused)
     ++refused;
   }
   EXPECT_GT(refused, 60);
+}
+
+TEST(GpuForest, TakesNoSpanTwiceWhereACallFindsNoMemory)
+{
+  const auto job = tallied_gradients(100, 1, width);
+  const auto expected = on_host<double>(job);
+  int right = 0;
+  for (std::uint64_t n = 0;; ++n) {
+    SCOPED_TRACE(testing::Message() << "call " << n);
+    const gpu_under_test on{
+        {.refused_call = n, .refusal = fastgpu::detail::gpu_error::kind::out_of_memory}, {}, resident_from(1)};
+    try {
+      const auto value = run_all(job, on, 12, 4, n).value;
+      EXPECT_TRUE(value.empty() || value == expected);
+      right += value.empty() ? 0 : 1;
+    } catch (const fastgpu::error&) {  // lost
+    }
+    EXPECT_EQ(on.gpu->asked().late_copies, 0u);
+    if (on.gpu->asked().calls <= n || HasFailure()) break;
+  }
+  EXPECT_GT(right, 10);
 }
 
 TEST(GpuForest, IsWaitedForWhereItsSessionEndsWithBatchesUnderWay)

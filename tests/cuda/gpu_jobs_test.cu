@@ -140,7 +140,7 @@ struct turned {
   FASTGPU_HD double operator()(const fastgpu::team& t, fastgpu::block<1> b, fastgpu::in1<double> in,
                                fastgpu::out1<double> out) const
   {
-    auto* there = t.shared<double>();
+    auto* there = t.shared<double>(b.count());
     t.for_each(b, [&](fastgpu::index<1> i) { there[b.end[0] - 1 - i[0]] = in(i); });
     t.sync();
     t.for_each(b, [&](fastgpu::index<1> i) { out(i) = there[i[0] - b.begin[0]]; });
@@ -159,7 +159,7 @@ struct neighbours {
 
   FASTGPU_HD void operator()(const fastgpu::team& t, fastgpu::block<2> b, fastgpu::out2<std::uint64_t> out) const
   {
-    const fastgpu::out2<std::uint64_t> there{t.shared<std::uint64_t>(), b.begin, {b.size(0), b.size(1)}, {b.size(1), 1}};
+    const fastgpu::out2<std::uint64_t> there{t.shared<std::uint64_t>(b.count()), b.begin, {b.size(0), b.size(1)}, {b.size(1), 1}};
     t.for_each(b, [&](fastgpu::index<2> at) { there(at) = mixed(static_cast<std::uint64_t>(at[0] * 4096 + at[1])); });
     t.sync();
     t.for_each(b, [&](fastgpu::index<2> at) {
@@ -285,6 +285,25 @@ TEST_F(GpuJobs, CountAndSumIntoBins)
   auto on_gpu = fastgpu::execute(gpu, job);
   auto on_cores = fastgpu::execute(cores, job);
   EXPECT_EQ(fastgpu::aggregate(on_gpu).get(), fastgpu::aggregate(on_cores).get());
+}
+
+/// Vectors of 40,000 bytes stay on the GPU until they are sealed, unless that is forbidden.
+TEST_F(GpuJobs, SumIntoManyBinsInOrderWhereverSiblingsMerge)
+{
+  const auto job = fastgpu::make_job(fastgpu::space(60'000, fastgpu::by_size{300}), binned{},
+                                     fastgpu::reduced(fastgpu::sum<double>{}, 5000));
+  fastgpu::cluster cores{"host:2"};
+  auto on_cores = fastgpu::execute(cores, job);
+  const auto expected = fastgpu::aggregate(on_cores).get();
+  for (const std::uint64_t resident_from : {std::uint64_t{0}, std::uint64_t{32768}}) {
+    fastgpu::cluster_options one{.devices = "cuda:0"};
+    one.gpu.resident_bytes_min = resident_from;
+    fastgpu::cluster gpu{one};
+    for (const auto& options : ways(fastgpu::reduction::ordered)) {
+      auto run = fastgpu::execute(gpu, job, options);
+      EXPECT_EQ(fastgpu::aggregate(run).get(), expected);
+    }
+  }
 }
 
 TEST_F(GpuJobs, FindTheLowestIndexOfTheSmallest)

@@ -1,5 +1,6 @@
 #include "support/threaded_backend.hpp"  // first: these jobs have the kernels of GPUs
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include "cluster/device_list.hpp"
 #include "cuda/cuda_device.hpp"
+#include "image/edges.hpp"
 #include "support/splitmix.hpp"
 
 /// @file
@@ -57,15 +59,19 @@ struct doubles {
 };
 
 /// The value on the GPU, in batches of some sizes, is that of the host, bit by bit.
+/// @param resident_from  gpu_options::resident_bytes_min
 template <class Job>
-void expect_same(const Job& job, reduction mode = reduction::ordered)
+void expect_same(const Job& job, reduction mode = reduction::ordered, std::uint64_t resident_from = 0)
 {
   fastgpu::cluster cores{"host:1"};
   auto on_cores = fastgpu::execute(cores, job, {.reduction = mode});
   const auto expected = fastgpu::aggregate(on_cores).get();
   using fastgpu::batching;
-  for (const auto batches : {batching::fixed(5), batching::fixed(1'000'000)}) {
-    fastgpu::cluster gpu{"fakegpu:1"};
+  const auto some = std::max(job.data().shape.count / 7, 5u);
+  for (const auto batches : {batching::fixed(some), batching::fixed(1'000'000)}) {
+    fastgpu::cluster_options one{.devices = "fakegpu:1"};
+    one.gpu.resident_bytes_min = resident_from;
+    fastgpu::cluster gpu{one};
     fastgpu::run_options options;
     options.reduction = mode;
     options.batches = batches;
@@ -186,7 +192,59 @@ TEST(GpuKernels, TallyInOrder)
   const auto bin = [](std::uint64_t i, fastgpu::tally<sum<double>> bins) {
     bins.merge(static_cast<std::int64_t>(mix(i) % static_cast<std::uint64_t>(bins.width())), rough(i));
   };
-  expect_same(make_job(space(3000, by_size{77}), bin, reduced(sum<double>{}, 13)));
+  for (const std::uint64_t resident_from : {0, 1}) {
+    expect_same(make_job(space(3000, by_size{77}), bin, reduced(sum<double>{}, 13)), reduction::ordered, resident_from);
+  }
+}
+
+/// A vector for each subtask, by launches of its own; on cores by a tally.
+struct gradient {
+  std::int64_t width;
+
+  static double element(std::int64_t i, std::int64_t k) { return rough(static_cast<std::uint64_t>(i * 1009 + k)); }
+
+  void operator()(fastgpu::cuda_context& gpu, const fastgpu::cuda_batch<1>& batch, double* values) const
+  {
+    gpu.enqueue([n = width, batch, values] {
+      for (std::uint32_t s = 0; s < batch.size(); ++s) {
+        for (std::int64_t k = 0; k < n; ++k) values[s * n + k] = element(batch[s].begin[0], k);
+      }
+    });
+  }
+  void operator()(fastgpu::block<1> b, fastgpu::tally<sum<double>> to) const
+  {
+    for (std::int64_t k = 0; k < width; ++k) to.merge(k, element(b.begin[0], k));
+  }
+};
+/// Whole numbers, whose sum any order gives.
+struct whole_gradient : gradient {
+  void operator()(fastgpu::cuda_context& gpu, const fastgpu::cuda_batch<1>& batch, double* values) const
+  {
+    gpu.enqueue([n = width, batch, values] {
+      for (std::uint32_t s = 0; s < batch.size(); ++s) {
+        for (std::int64_t k = 0; k < n; ++k) values[s * n + k] = static_cast<double>(batch[s].begin[0] * 7 + k);
+      }
+    });
+  }
+  void operator()(fastgpu::block<1> b, fastgpu::tally<sum<double>> to) const
+  {
+    for (std::int64_t k = 0; k < width; ++k) to.merge(k, static_cast<double>(b.begin[0] * 7 + k));
+  }
+};
+
+TEST(GpuKernels, FoldTheVectorsOfOwnLaunches)
+{
+  for (const std::int64_t width : {1, 3, 300, 9000}) {
+    for (const std::int64_t subtasks : {1, 40, 40'000}) {  // of the most, a span is several
+      if (subtasks * width > 100'000) continue;
+      const auto rough_job = make_job(space(subtasks, by_size{1}), gradient{width}, reduced(sum<double>{}, width));
+      ASSERT_EQ(rough_job.data().shape.span_log2 > 0, subtasks > 40);
+      expect_same(rough_job, reduction::ordered, 0);
+      expect_same(rough_job, reduction::ordered, 1);
+      expect_same(make_job(space(subtasks, by_size{1}), whole_gradient{{width}}, reduced(sum<double>{}, width)),
+                  reduction::fast);
+    }
+  }
 }
 
 TEST(GpuKernels, FindTheLowestIndexOfTheSmallest)
@@ -230,7 +288,7 @@ struct turned {
 
   double operator()(const fastgpu::team& t, fastgpu::block<1> b, fastgpu::in1<double> in, fastgpu::out1<double> out) const
   {
-    auto* there = t.shared<double>();
+    auto* there = t.shared<double>(b.count());
     t.for_each(b, [&](index<1> i) { there[b.end[0] - 1 - i[0]] = in(i); });
     t.sync();
     t.for_each(b, [&](index<1> i) { out(i) = there[i[0] - b.begin[0]]; });
@@ -253,6 +311,62 @@ TEST(GpuKernels, RunTeams)
     expect_same(job, reduction::exact);
     const auto g = static_cast<std::size_t>(granule);
     for (std::size_t i = 0; i < in.size(); ++i) ASSERT_EQ(out[i], in[i / g * g + g - 1 - i % g]) << i;
+  }
+}
+
+/// In tiles: what a team found for each place in the first step, others read in the second.
+struct neighbours {
+  static constexpr std::size_t shared_bytes = 32 * 32 * sizeof(std::uint64_t);
+
+  void operator()(const fastgpu::team& t, fastgpu::block<2> b, fastgpu::out2<std::uint64_t> out) const
+  {
+    const fastgpu::out2<std::uint64_t> there{
+        t.shared<std::uint64_t>(b.count()), b.begin, {b.size(0), b.size(1)}, {b.size(1), 1}};
+    t.for_each(b, [&](index<2> at) { there(at) = mix(static_cast<std::uint64_t>(at[0] * 4096 + at[1])); });
+    t.sync();
+    t.for_each(b, [&](index<2> at) {
+      const auto below = at[0] + 1 < b.end[0] ? at[0] + 1 : b.begin[0];
+      const auto beside = at[1] + 1 < b.end[1] ? at[1] + 1 : b.begin[1];
+      out(at) = there(at) ^ (there(below, at[1]) << 1) ^ (there(at[0], beside) << 2);
+    });
+  }
+};
+
+TEST(GpuKernels, RunTeamsThatReduceNothing)
+{
+  const auto crossed = [](const char* devices) {
+    std::vector<std::uint64_t> to(101 * 207);
+    fastgpu::cluster cluster{devices};
+    fastgpu::for_each(cluster, space(extents{101, 207}, by_size{32, 20}), neighbours{},
+                      fastgpu::gather(fastgpu::matrix(to.data(), 101, 207)));
+    return to;
+  };
+  EXPECT_EQ(crossed("fakegpu:1"), crossed("host:1"));
+}
+
+/// Rows that are joined at one end in turn: one component, whose last pixel is the farthest from its first one.
+TEST(GpuKernels, LabelTheLongestComponentThatATileHas)
+{
+  constexpr std::int64_t edge = 63;
+  for (const int pattern : {0, 1, 2}) {
+    std::vector<std::uint8_t> classes(edge * edge);
+    for (std::int64_t y = 0; y < edge; ++y) {
+      for (std::int64_t x = 0; x < edge; ++x) {
+        const bool snake = y % 2 == 0 || x == (y % 4 == 1 ? edge - 1 : 0);
+        const bool is_there = pattern == 0 ? snake : pattern == 1 ? (x + y) % 2 == 0 : mix(y * edge + x) % 5 < 2;
+        classes[static_cast<std::size_t>(y * edge + x)] =
+            is_there ? (mix(y * edge + x) % 97 == 0 ? image::strong : image::weak) : image::none;
+      }
+    }
+    const auto labelled = [&](const char* devices) {
+      std::vector<std::int32_t> labels(classes.size(), -1);
+      fastgpu::cluster cluster{devices};
+      fastgpu::for_each(cluster, space(extents{edge, edge}, by_size{edge}), image::label_tile{edge},
+                        fastgpu::slices(fastgpu::matrix(classes.data(), edge, edge)),
+                        fastgpu::gather(fastgpu::matrix(labels.data(), edge, edge)));
+      return labels;
+    };
+    EXPECT_EQ(labelled("fakegpu:1"), labelled("host:1")) << "pattern " << pattern;
   }
 }
 
@@ -285,6 +399,55 @@ TEST(GpuKernels, MergeTheVectorsOfLanes)
     ASSERT_EQ(lanes[i + width], 0);
     ASSERT_EQ(lanes[i + 2 * width], 0);
   }
+}
+
+TEST(GpuKernels, MergeTheValuesOfLanesThatHaveOne)
+{
+  using S = fastgpu::detail::gpu_subtasks<1, doubles, fastgpu::detail::value_reduction<sum<double>, double>>;
+  struct lane {
+    double value;
+    std::uint64_t none = 0;
+    std::uint32_t present;
+    std::uint32_t arrivals = 0;
+    std::uint64_t none2 = 0;
+  };
+  static_assert(offsetof(lane, present) == fastgpu::detail::gpu_present_offset(sizeof(double)));
+  const sum<double> op;
+  fastgpu::detail::job_data job;
+  job.operation = &op;
+  std::vector<lane> lanes{{.value = 99, .present = 0}, {.value = 2, .present = 1}, {.value = 3, .present = 1}};
+  merge_three<S>(&fastgpu::detail::gpu_merge_scalars<S, false>, lanes, sizeof(lane), job, 1);
+  EXPECT_EQ(lanes[0].value, 5);
+  EXPECT_EQ(lanes[0].present, 1u);
+  EXPECT_EQ(lanes[1].present, 0u);
+  EXPECT_EQ(lanes[2].present, 0u);
+}
+
+TEST(GpuKernels, MergeAndNormalizeExactStates)
+{
+  using S = fastgpu::detail::gpu_subtasks<1, doubles, fastgpu::detail::value_reduction<sum<double>, double>>;
+  using state = fastgpu::detail::exact_state<sum<double>>;
+  const sum<double> op;
+  fastgpu::detail::job_data job;
+  job.operation = &op;
+  state all;
+  std::vector<state> lanes(3);
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    lanes[i % 3].add(rough(i));
+    all.add(rough(i));
+  }
+  all.normalize();
+  merge_three<S>(&fastgpu::detail::gpu_merge_scalars<S, true>, lanes, sizeof(state), job, 1);
+  EXPECT_EQ(std::memcmp(&lanes[0], &all, sizeof all), 0);
+  lanes[0].add(rough(300));
+  all.add(rough(300));
+  all.normalize();
+  const auto sum_of_doubles = make_job(10, doubles{}, reduced(sum<double>{}));
+  fastgpu::detail::gpu_batch batch;
+  batch.job = &sum_of_doubles.data();
+  batch.total = lanes.data();
+  emulated_cuda::run_grid(&fastgpu::detail::gpu_normalize_exact<S>, 1, 1, typename S::params{batch});
+  EXPECT_EQ(std::memcmp(&lanes[0], &all, sizeof all), 0);
 }
 
 TEST(GpuKernels, MergeTheNodesOfAForest)

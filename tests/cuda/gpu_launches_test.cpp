@@ -134,6 +134,45 @@ TEST_F(GpuLaunchesOfMuch, AreDoneForFewerSubtasksAtATime)
   }
 }
 
+TEST_F(GpuLaunchesOfMuch, AreDoneForFewerSubtasksWhateverTheirValuesGoInto)
+{
+  const auto job = make_job(space(640, by_size{10}), roomy_sums{}, reduced(sum<double>{}));
+  fastgpu::detail::exact_state<sum<double>> state;
+  for (std::uint64_t s = 0; s < 64; ++s) state.add(support::rough(s));
+  state.normalize();
+  for (const auto fold : {fold_kind::exact, fold_kind::single}) {
+    fastgpu::cuda_context::scratch_bytes_max = 700;
+    const gpu_under_test on;
+    const auto session = on.open(job.data(), fold);
+    ASSERT_EQ(run_batches(*session, {{0, 30}, {30, 64}}, 2), batch_status::done);
+    const auto sealed = session->seal();
+    EXPECT_EQ(sealed.counter, 64u);
+    const auto value = vector_of<double>(*sealed.values, 1).front();
+    EXPECT_DOUBLE_EQ(value, state.value());
+    EXPECT_TRUE(fold != fold_kind::exact || value == state.value());
+  }
+}
+
+/// Does without the first memory, and fails for a reason of its own.
+struct singular {
+  void operator()(fastgpu::cuda_context& gpu, const fastgpu::cuda_batch<1>&, double*) const
+  {
+    if (gpu.scratch(1000) == nullptr && gpu.scratch(10) == nullptr) throw std::runtime_error{"no scratch memory"};
+    throw std::runtime_error{"the matrix is singular"};
+  }
+  double operator()(fastgpu::block<1>) const { return 0; }
+};
+
+TEST_F(GpuLaunchesOfMuch, FailByWhatTheyThrowWhereLessMemoryWasEnough)
+{
+  const auto job = make_job(space(640, by_size{10}), singular{}, reduced(sum<double>{}));
+  fastgpu::cuda_context::scratch_bytes_max = 100;
+  const gpu_under_test on;
+  const auto session = on.open(job.data(), fold_kind::ordered);
+  ASSERT_EQ(session->launch({0, 64}), batch_status::kernel_failed);
+  EXPECT_EQ(session->why().detail, "the matrix is singular");
+}
+
 TEST_F(GpuLaunchesOfMuch, LoseTheGpuWhereOneSubtaskNeedsTooMuch)
 {
   const auto job = make_job(space(640, by_size{10}), roomy_sums{}, reduced(sum<double>{}));
@@ -141,7 +180,7 @@ TEST_F(GpuLaunchesOfMuch, LoseTheGpuWhereOneSubtaskNeedsTooMuch)
   const gpu_under_test on;
   const auto session = on.open(job.data(), fold_kind::ordered);
   ASSERT_EQ(session->launch({0, 64}), batch_status::lost);
-  EXPECT_NE(session->why().detail.find("no memory"), std::string::npos) << session->why().detail;
+  EXPECT_NE(session->why().detail.find("no 100 bytes of scratch memory"), std::string::npos) << session->why().detail;
 }
 
 TEST(GpuLaunches, FailTheBatchByWhatTheyThrow)

@@ -110,7 +110,7 @@ struct block_of_team {
 
   double operator()(const fastgpu::team& t, fastgpu::block<1> b, fastgpu::out1<std::int32_t> out) const
   {
-    auto* there = t.shared<std::int32_t>();
+    auto* there = t.shared<std::int32_t>(b.count());
     t.for_each(b, [&](index<1> i) { there[i[0] - b.begin[0]] = static_cast<std::int32_t>(i[0]); });
     t.sync();
     t.for_each(b, [&](index<1> i) { out(i) = there[i[0] - b.begin[0]]; });

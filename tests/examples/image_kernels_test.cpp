@@ -425,6 +425,7 @@ TEST(ImageTeams, GiveTheSameWithAnyNumberOfThreads)
       for (const extents tile : {extents{{64, 64}}, extents{{1, 90}}}) {
         const auto many = image::apply(image::parse_operation(text), noise, threaded{tile, threads});
         EXPECT_EQ(many.result, one.result) << text << ", " << threads << " threads";
+        EXPECT_EQ(many.sum_unrounded, one.sum_unrounded) << text << ", " << threads << " threads";
       }
     }
   }

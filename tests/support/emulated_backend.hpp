@@ -20,32 +20,8 @@ struct emulated_backend;
 #include <fastgpu/cuda/batch.hpp>
 #include <fastgpu/fastgpu.hpp>
 
+#include "support/fake_cuda_context.hpp"
 #include "support/fake_gpu.hpp"
-
-namespace fastgpu::inline v0 {
-
-/// What stands for the one of <fastgpu/cuda/context.hpp>, which needs the toolkit.
-class cuda_context {
- public:
-  explicit cuda_context(void* stream) : stream_{stream} {}
-  void enqueue(std::function<void()> kernel) { support::fake_gpu::enqueue_kernel(stream_, std::move(kernel)); }
-
-  /// Memory for launches that do not look at what is in it: there are `scratch_bytes_max` of it.
-  [[nodiscard]] void* scratch(std::size_t bytes)
-  {
-    out_of_memory_ |= bytes > scratch_bytes_max;
-    return out_of_memory_ ? nullptr : this;
-  }
-  [[nodiscard]] bool out_of_memory() const { return out_of_memory_; }
-
-  static inline std::size_t scratch_bytes_max = ~std::size_t{0};
-
- private:
-  void* stream_;
-  bool out_of_memory_ = false;
-};
-
-}  // namespace fastgpu::inline v0
 
 namespace support {
 
@@ -62,9 +38,7 @@ struct emulated_program {
     const params p{batch};
     if constexpr (S::launches_itself) {
       fastgpu::cuda_context context{stream};
-      if (!S::call_launches(p, context, {batch.job->shape, batch.shape, batch.begin, batch.end})) {
-        return fake_gpu::out_of_memory;
-      }
+      S::call_launches(p, context, {batch.job->shape, batch.shape, batch.begin, batch.end});
     }
     fake_gpu::enqueue_kernel(stream, [p, fold = batch.fold] { run(p, fold); });
     return 0;
@@ -151,7 +125,7 @@ struct emulated_program {
     };
     std::vector<cell> shared(S::shared_bytes / sizeof(cell) + 1);
     for (auto s = p.begin; s < p.end; ++s) {
-      S::run_team(p, fastgpu::team{shared.data()->bytes}, fastgpu::detail::block_of<S::rank>(p.shape, s));
+      S::run_team(p, fastgpu::team{shared.data()->bytes, S::shared_bytes}, fastgpu::detail::block_of<S::rank>(p.shape, s));
     }
   }
 

@@ -29,6 +29,7 @@ struct gpu_faults {
   std::uint64_t pinned_bytes = ~std::uint64_t{0};
   std::uint64_t lost_after = ~std::uint64_t{0};  ///< Operations of streams; then nothing works any more.
   std::uint64_t refused_call = ~std::uint64_t{0};  ///< The call, counted from 0, that is not carried out.
+  fastgpu::detail::gpu_error::kind refusal = fastgpu::detail::gpu_error::kind::refused;  ///< For which reason.
   std::uint64_t refused_allocation = ~std::uint64_t{0};  ///< Counted from 0: there is no memory for that one.
   bool cannot_load = false;            ///< No program was built for this GPU.
   std::uint32_t multiprocessors = 4;   ///< 32 blocks of a launch each, at most.
@@ -163,11 +164,9 @@ class fake_gpu final : public fastgpu::detail::gpu {
   {
     enqueue(on, [=] { fastgpu::detail::stage_slice(slices, region, to); });
   }
-  static constexpr int out_of_memory = 2;  ///< A native error.
   void check(int native_error, const char* doing) override
   {
     count_call();
-    if (native_error == out_of_memory) throw gpu_error{gpu_error::kind::out_of_memory, std::string{doing} + ": no memory"};
     if (native_error != 0 || faults_.cannot_load) {
       throw gpu_error{gpu_error::kind::refused, std::string{doing} + ": no kernel image for this GPU"};
     }
@@ -197,7 +196,7 @@ class fake_gpu final : public fastgpu::detail::gpu {
   void count_call()
   {
     check_alive();
-    if (counts_.calls++ == faults_.refused_call) throw gpu_error{gpu_error::kind::refused, "fake: an invalid argument"};
+    if (counts_.calls++ == faults_.refused_call) throw gpu_error{faults_.refusal, "fake: an invalid argument"};
   }
   void enqueue(gpu_stream on, std::function<void()> run)
   {

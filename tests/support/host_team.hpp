@@ -29,7 +29,8 @@ void run_team(int size, std::size_t bytes, const Body& body, std::byte content =
   const auto arrive = [](void* at) { static_cast<std::barrier<>*>(at)->arrive_and_wait(); };
   std::vector<std::jthread> threads;
   for (int rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] { body(fastgpu::team{shared.data()->bytes, rank, size, arrive, &barrier}); });
+    threads.emplace_back([&, rank] { const fastgpu::team alone{shared.data()->bytes, bytes};
+      body(fastgpu::detail::team_thread::make(alone, rank, size, arrive, &barrier)); });
   }
 }
 

@@ -14,6 +14,7 @@ struct threaded_backend;
 #include <fastgpu/cuda/program.cuh>
 #include <fastgpu/fastgpu.hpp>
 
+#include "support/fake_cuda_context.hpp"
 #include "support/fake_gpu.hpp"
 
 /// @file
@@ -29,17 +30,24 @@ struct threaded_runtime {
   {
     fake_gpu::enqueue_kernel(stream, [=] { emulated_cuda::run_grid(kernel, blocks, threads, arguments...); });
   }
+  template <class S>
+  static int launch_own(const typename S::params& p, const fastgpu::detail::gpu_batch& batch, void* stream)
+  {
+    fastgpu::cuda_context context{stream};
+    S::call_launches(p, context, {batch.job->shape, batch.shape, batch.begin, batch.end});
+    return 0;
+  }
   static int last_error() { return 0; }
   static int load(const void*) { return 0; }
 };
 
-/// Takes every program but those that ask for a host_context or launch for themselves.
+/// Takes every program but those that ask for a host_context and do not launch for themselves.
 struct threaded_backend {
   static constexpr const char* name = "cuda";
   template <class Program>
   static constexpr bool takes()
   {
-    return !Program::gpu::launches_itself && Program::gpu::form != fastgpu::detail::kernel_form::by_context;
+    return Program::gpu::launches_itself || Program::gpu::form != fastgpu::detail::kernel_form::by_context;
   }
   template <class Program>
   static constexpr const fastgpu::detail::gpu_entry* gpu_entry_of()

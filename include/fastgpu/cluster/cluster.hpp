@@ -45,10 +45,12 @@ struct gpu_options {
 
   /// Bytes of a vector from which on, in mode `ordered`, it stays in the memory of the GPU that computed it, which merges
   /// siblings itself; the host gets what is left of them when a partial is sealed. For sums of numbers, and kernels that
-  /// declare portable_arithmetic: the bits are the same. 0: never.
+  /// declare portable_arithmetic: the bits are the same, but for floats of programs that nvcc built with `-ftz=true` (or
+  /// `--use_fast_math`): give 0 there. 0: never.
   ///
-  /// They take a quarter of the GPU's memory at most, or of memory_bytes_max; what has no room merges on the host. By
-  /// default from where on a copy and a merge on the host should take longer than a launch, about 5 us.
+  /// They take about a quarter of the GPU's memory at most, or of memory_bytes_max, which is kept for later runs; what has
+  /// no room merges on the host. By default from where on a copy and a merge on the host should take longer than a launch,
+  /// about 5 us.
   std::uint64_t resident_bytes_min = 32768;
 };
 

@@ -48,11 +48,10 @@ struct cuda_runtime {
   template <class S>
   static int launch_own(const typename S::params& p, const gpu_batch& batch, void* stream)
   {
-    cuda_context context{batch.ordinal, static_cast<cudaStream_t>(stream), static_cast<cudaMemPool_t>(batch.memory_pool)};
-    const auto all = cuda_batch<S::rank>{batch.job->shape, batch.shape, batch.begin, batch.end};
-    const bool launched = S::call_launches(p, context, all);
-    const auto status = cudaGetLastError();
-    if (!launched) return static_cast<int>(cudaErrorMemoryAllocation);
+    cuda_context context{batch.ordinal, static_cast<cudaStream_t>(stream),
+                         static_cast<cudaMemPool_t>(batch.memory_pool)};
+    S::call_launches(p, context, cuda_batch<S::rank>{batch.job->shape, batch.shape, batch.begin, batch.end});
+    const auto status = context.take_error();
     if (status == cudaErrorInvalidConfiguration || status == cudaErrorInvalidValue ||
         status == cudaErrorLaunchOutOfResources || status == cudaErrorInvalidResourceHandle) {
       throw std::runtime_error{std::string{"what it launched itself: "} + cudaGetErrorName(status)};

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <cuda_runtime_api.h>
 
@@ -48,22 +49,32 @@ class cuda_context {
 
   /// `bytes` of the GPU's memory for the launches on stream(), up to 8 times a batch. The content is undefined. It counts
   /// towards gpu_options::memory_bytes_max.
-  /// @return null where there is none. Throw then whatever says so.
+  /// @return null where there is none, and from the ninth call on. A kernel that needs it throws then: it is called again
+  ///         for fewer subtasks, where memory was short.
   [[nodiscard]] void* scratch(std::size_t bytes) noexcept
   {
     constexpr int scratch_max = sizeof scratch_ / sizeof *scratch_;
+    missing_bytes_ = 0;
     if (scratch_count_ == scratch_max) return nullptr;
+    if (earlier_ == cudaSuccess) earlier_ = cudaGetLastError();  // of launches: what follows would hide it
     const auto status = cudaMallocFromPoolAsync(&scratch_[scratch_count_], bytes, pool_, stream_);
     if (status != cudaSuccess) {
-      out_of_memory_ |= status == cudaErrorMemoryAllocation;
+      if (status == cudaErrorMemoryAllocation) missing_bytes_ = bytes;
       (void)cudaGetLastError();
       return nullptr;
     }
     return scratch_[scratch_count_++];
   }
 
-  /// Whether scratch() had no memory.
-  [[nodiscard]] bool out_of_memory() const noexcept { return out_of_memory_; }
+  /// What the last scratch() had no memory for; 0 where it had.
+  [[nodiscard]] std::size_t missing_bytes() const noexcept { return missing_bytes_; }
+
+  /// The first error of what was launched, which is forgotten then.
+  [[nodiscard]] cudaError_t take_error() noexcept
+  {
+    const auto last = cudaGetLastError();
+    return earlier_ != cudaSuccess ? std::exchange(earlier_, cudaSuccess) : last;
+  }
 
  private:
   int ordinal_;
@@ -71,7 +82,8 @@ class cuda_context {
   cudaMemPool_t pool_;
   void* scratch_[8] = {};
   int scratch_count_ = 0;
-  bool out_of_memory_ = false;
+  std::size_t missing_bytes_ = 0;
+  cudaError_t earlier_ = cudaSuccess;
 };
 
 }  // namespace fastgpu::inline v0

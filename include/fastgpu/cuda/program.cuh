@@ -17,6 +17,9 @@ namespace fastgpu::inline v0::detail {
 template <class S, class Runtime>
 class gpu_program {
   using params = typename S::params;
+  static_assert(sizeof(params) <= 32'764,
+                "fastgpu: kernel, operation and arguments by value are larger than the 32,764 bytes that a launch carries: "
+                "let what is large be a broadcast()");
   using V = typename S::value;
   /// A block's values or state lie in shared memory, of which a kernel has 48 KiB without asking.
   static constexpr std::size_t shared_bytes_max = 40000;

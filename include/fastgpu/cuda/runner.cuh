@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(gpu_threads) gpu_run_teams(const __grid_consta
   };
   constexpr auto cells = S::shared_bytes == 0 ? 1 : (S::shared_bytes + sizeof(cell) - 1) / sizeof(cell);
   __shared__ gpu_shared<cell, cells> shared;
-  const team mine{shared.data()->bytes};
+  const team mine{shared.data()->bytes, S::shared_bytes};
   for (auto s = std::uint64_t{p.begin} + blockIdx.x; s < p.end; s += gridDim.x) {
     S::run_team(p, mine, block_of<S::rank>(p.shape, static_cast<std::uint32_t>(s)));
     __syncthreads();  // before the next subtask takes the memory

@@ -68,9 +68,16 @@ struct gpu_node_steps {
 /// They lie in the parameters of a launch, which are 4 KiB on GPUs of every kind.
 inline constexpr std::uint32_t gpu_node_steps_max = 96;
 
+/// What gpu_entry::launch() throws where a kernel's own launches got no scratch memory: nothing was merged, and fewer
+/// subtasks may need less.
+struct gpu_no_scratch {
+  std::size_t bytes = 0;  ///< That were asked for.
+};
+
 /// Everything returns an error of the GPU's own interface, 0 for none. The calling thread has chosen the GPU.
 struct gpu_entry {
-  /// Kernels that launch(), merge_totals() and merge_nodes() may launch: a compiler that left one out has miscompiled the program.
+  /// Kernels that launch(), merge_totals() and merge_nodes() may launch: a compiler that left one out has miscompiled
+  /// the program.
   std::uint32_t kernels = 0;
   /// A thread works on an index at a time; else on a block, or the kernel launches for itself.
   bool index_is_thread = true;
@@ -78,7 +85,7 @@ struct gpu_entry {
   int (*load)() = nullptr;
   /// Scratch memory that a batch needs; a function of its subtasks, the job and `blocks`.
   std::size_t (*scratch_bytes)(const gpu_batch& batch) = nullptr;
-  /// Enqueues the batch's kernels on `stream`. Throws what a kernel's own launches throw.
+  /// Enqueues the batch's kernels on `stream`. Throws gpu_no_scratch, and what else a kernel's own launches throw.
   int (*launch)(const gpu_batch& batch, void* stream) = nullptr;
   /// Enqueues the merging of all accumulators into the first, which leaves the others empty. An exact state comes out
   /// normalised. @pre  A batch was folded into one of them.

@@ -144,7 +144,8 @@ struct gpu_subtasks
     std::int64_t width;
     void* total;
     void* span_values;
-    /// [subtasks of the batch][width], of `ordered`, of teams and of own launches. The same as span_values where a span is one.
+    /// [subtasks of the batch][width], of `ordered`, of teams and of own launches. The same as span_values where a span
+    /// is one.
     void* subtask_values;
     Kernel kernel;
     operation op;
@@ -277,16 +278,16 @@ struct gpu_subtasks
       p.kernel(context, batch, view<argument_at<I>, I>(p, nullptr)...);
     }
   }
-  /// The kernel's own launches, for the whole batch. @return  False where they threw for want of scratch memory.
+  /// The kernel's own launches, for the whole batch.
+  /// @throws gpu_no_scratch  They threw for want of scratch memory.
   template <class Context>
-  [[nodiscard]] static bool call_launches(const params& p, Context& context, const cuda_batch<N>& batch)
+  static void call_launches(const params& p, Context& context, const cuda_batch<N>& batch)
   {
     try {
       call_launches(p, context, batch, launch_views{});
-      return true;
     } catch (...) {
-      if (!context.out_of_memory()) throw;
-      return false;
+      if (context.missing_bytes() == 0) throw;
+      throw gpu_no_scratch{context.missing_bytes()};
     }
   }
 

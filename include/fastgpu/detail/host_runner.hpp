@@ -167,7 +167,7 @@ class host_runner {
               return value;
             }
           } else if constexpr (form == kernel_form::by_team) {
-            return kernel_(team{context_.scratch(team_bytes<Kernel>())}, b, view...);
+            return kernel_(team{context_.scratch(team_bytes<Kernel>()), team_bytes<Kernel>()}, b, view...);
           } else {
             return kernel_(b, view...);
           }

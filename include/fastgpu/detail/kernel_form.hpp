@@ -39,7 +39,7 @@ struct tally_argument {
 };
 
 /// Which form of call a kernel has. Where it has several, the first in this list is taken.
-enum class kernel_form { none, by_number, by_index, by_block, by_team, by_context };
+enum class kernel_form { none, by_number, by_index, by_team, by_block, by_context };
 
 template <int N, class Kernel, class... Views>
 constexpr kernel_form form_of()
@@ -48,10 +48,10 @@ constexpr kernel_form form_of()
     return kernel_form::by_number;
   } else if constexpr (std::is_invocable_v<const Kernel&, index<N>, Views...>) {
     return kernel_form::by_index;
-  } else if constexpr (std::is_invocable_v<const Kernel&, block<N>, Views...>) {
-    return kernel_form::by_block;
   } else if constexpr (std::is_invocable_v<const Kernel&, const team&, block<N>, Views...>) {
     return kernel_form::by_team;
+  } else if constexpr (std::is_invocable_v<const Kernel&, block<N>, Views...>) {
+    return kernel_form::by_block;
   } else if constexpr (std::is_invocable_v<const Kernel&, host_context&, block<N>, Views...>) {
     return kernel_form::by_context;
   } else {
