@@ -24,6 +24,13 @@
 #define FASTGPU_DETAIL_CALLS_ANYTHING
 #endif
 
+/// Before a long loop that nvcc would unroll into more values than there are registers.
+#if defined(__CUDA_ARCH__)
+#define FASTGPU_DETAIL_NO_UNROLL _Pragma("unroll 1")
+#else
+#define FASTGPU_DETAIL_NO_UNROLL
+#endif
+
 /// Exported from the shared library; everything else is hidden.
 #if defined(__GNUC__)
 #define FASTGPU_API __attribute__((visibility("default")))

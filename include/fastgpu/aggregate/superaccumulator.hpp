@@ -152,6 +152,7 @@ class superaccumulator {
   FASTGPU_HD constexpr void normalize()
   {
     std::int64_t carry = 0;
+    FASTGPU_DETAIL_NO_UNROLL
     for (int i = 0; i < top; ++i) {
       const auto digit = (limbs_[i] & digit_mask) + carry;  // taken apart first: even a full limb cannot overflow
       carry = (limbs_[i] >> digit_bits) + (digit >> digit_bits);

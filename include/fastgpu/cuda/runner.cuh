@@ -232,6 +232,7 @@ struct gpu_exact_states {
   __device__ std::int64_t limb(unsigned i) const
   {
     std::int64_t sum = 0;
+    FASTGPU_DETAIL_NO_UNROLL
     for (unsigned n = 0; n < count; ++n) sum += words[n * stride + i];
     return sum;
   }
