@@ -129,33 +129,10 @@ FASTGPU_HD Pixel extreme_of(Pixel a, const Pixel& b)
   return a;
 }
 
-/// Largest (or smallest) value of each channel among the neighbours of each of `pixels`.
+/// Largest (or smallest) value of each channel among the neighbours, pixels outside ignored. Halo: radius,
+/// replicate: what the border then repeats is a pixel that the window holds anyway.
 template <bool Largest, class Pixel>
-FASTGPU_HD void extremes(const fastgpu::team& team, const fastgpu::block<2>& pixels, fastgpu::in2<Pixel> in,
-                         fastgpu::out2<Pixel> out, int radius, element shape)
-{
-  const auto along_row = [&](fastgpu::index<2> at) {
-    Pixel best = in(at);
-    for (int right = -radius; right <= radius; ++right) best = extreme_of<Largest>(best, in(at[0], at[1] + right));
-    return best;
-  };
-  const auto down_column = [&](fastgpu::index<2> at, Pixel best, const fastgpu::in2<Pixel>& column) {
-    for (int down = -radius; down <= radius; ++down) best = extreme_of<Largest>(best, column(at[0] + down, at[1]));
-    out(at) = best;
-  };
-  if (shape == element::cross) {
-    team.for_each(pixels, [&](fastgpu::index<2> at) { down_column(at, along_row(at), in); });
-  } else {
-    in_two_steps<Pixel>(
-        team, pixels, {radius, 0}, along_row,
-        [&](fastgpu::index<2> at, const fastgpu::in2<Pixel>& rows) { down_column(at, rows(at), rows); });
-  }
-}
-
-/// Largest value among the neighbours, pixels outside ignored. Halo: radius, replicate: what the border
-/// then repeats is a pixel that the window holds anyway.
-template <class Pixel>
-struct dilate {
+struct extreme {
   static constexpr std::size_t shared_bytes = tile_bytes;
   int radius = 1;
   element shape = element::rect;
@@ -163,22 +140,25 @@ struct dilate {
   FASTGPU_HD void operator()(const fastgpu::team& team, fastgpu::block<2> pixels, fastgpu::in2<Pixel> in,
                              fastgpu::out2<Pixel> out) const
   {
-    extremes<true>(team, pixels, in, out, radius, shape);
+    const auto along_row = [&](fastgpu::index<2> at) {
+      Pixel best = in(at);
+      for (int right = -radius; right <= radius; ++right) best = extreme_of<Largest>(best, in(at[0], at[1] + right));
+      return best;
+    };
+    const auto down_column = [&](fastgpu::index<2> at, Pixel best, const fastgpu::in2<Pixel>& column) {
+      for (int down = -radius; down <= radius; ++down) best = extreme_of<Largest>(best, column(at[0] + down, at[1]));
+      out(at) = best;
+    };
+    if (shape == element::cross) {
+      team.for_each(pixels, [&](fastgpu::index<2> at) { down_column(at, along_row(at), in); });
+    } else {
+      in_two_steps<Pixel>(
+          team, pixels, {radius, 0}, along_row,
+          [&](fastgpu::index<2> at, const fastgpu::in2<Pixel>& rows) { down_column(at, rows(at), rows); });
+    }
   }
 };
-
-/// Smallest value among the neighbours, pixels outside ignored. Halo: as dilate.
-template <class Pixel>
-struct erode {
-  static constexpr std::size_t shared_bytes = tile_bytes;
-  int radius = 1;
-  element shape = element::rect;
-
-  FASTGPU_HD void operator()(const fastgpu::team& team, fastgpu::block<2> pixels, fastgpu::in2<Pixel> in,
-                             fastgpu::out2<Pixel> out) const
-  {
-    extremes<false>(team, pixels, in, out, radius, shape);
-  }
-};
+template <class Pixel> using dilate = extreme<true, Pixel>;
+template <class Pixel> using erode = extreme<false, Pixel>;
 
 }  // namespace image
